@@ -1,0 +1,53 @@
+"""The `gameball` command."""
+
+import sys
+from pathlib import Path
+
+from gameball.sandbox.__main__ import main as run_sandbox
+from gameball.version import __version__
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the command line; see `gameball --help`. The sandbox needs no extra, the rest needs `cli`."""
+    if sys.argv[1:2] == ["sandbox"]:
+        return run_sandbox(sys.argv[2:])
+    try:
+        from cyclopts import App, CycloptsError  # noqa: PLC0415 (an extra)
+    except ModuleNotFoundError:
+        print("gameball: this command needs its extra: pip install 'gameball[cli]'", file=sys.stderr)
+        return USAGE
+    app = App(
+        name="gameball", help="The command line of the Gameball SDK.", version=__version__, result_action="return_value"
+    )
+    app.command(demo)
+    app.command(sandbox)
+    try:
+        return int(app(exit_on_error=False) or 0)
+    except CycloptsError:
+        return USAGE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def demo(orders: Path | None = None, /) -> int:
+    """Reward, hold, redeem and refund against a local Gameball, and prove it from the ledger.
+
+    Parameters
+    ----------
+    orders
+        A CSV file with the columns player_unique_id, transaction_id and amount; 2,000 made-up orders without it.
+    """
+    from rich.console import Console  # noqa: PLC0415 (an extra)
+
+    from gameball.demo import run  # noqa: PLC0415 (needs the extra)
+
+    return run(orders, Console())
+
+
+def sandbox() -> int:
+    """Serve a local Gameball until Ctrl-C; see `gameball sandbox --help`."""
+    return run_sandbox([])

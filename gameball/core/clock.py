@@ -1,0 +1,26 @@
+"""The time that calls are stamped with."""
+
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_TICK: Final = timedelta(microseconds=1)
+_lock = threading.Lock()
+_last = datetime.min.replace(tzinfo=UTC)
+
+
+def stamp() -> datetime:
+    """Now, in UTC and microseconds, and never the same twice in a process: the API rejects a repeated time."""
+    global _last  # noqa: PLW0603 (the one thing to remember)
+    with _lock:
+        _last = max(datetime.now(UTC), _last + _TICK)
+        return _last
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 (a thread that held it may not have come along into the child)
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)

@@ -1,0 +1,84 @@
+"""A call as a value: what to ask, what comes back, and what may be done when the answer is lost."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from gameball.models.shared import check_text, refuse
+
+T = TypeVar("T")
+
+
+class Replay(Enum):
+    """What may be done when nobody knows whether a request was applied."""
+
+    SAFE = "safe"
+    """Send it again: it reads, or it sets a state."""
+
+    BY_TRANSACTION_ID = "by_transaction_id"
+    """Look the transaction up by its id; send the same bytes again only when it is not there."""
+
+    NEVER = "never"
+    """Nothing tells a lost one from one that never was: leave it to the caller."""
+
+
+class Signature(Enum):
+    """What a request is signed with."""
+
+    BOTH_KEYS = "both_keys"
+    API_KEY = "api_key"
+    PARTNER = "partner"
+
+
+@frozen(kw_only=True)
+class Operation(Generic[T]):
+    """One call to the API. `T` is what it gives back.
+
+    Attributes:
+        name: As in "transactions.cashback": for errors, logs and rates.
+        method: The HTTP method.
+        path: Below the base URL, its values escaped; see `path()`.
+        returns: The class that the answer is read into; `type(None)` where the answer does not matter.
+        replay: What may be done when the answer is lost.
+        query, body: A model or plain JSON; None sends none.
+        headers: Beyond those that sign and frame the request.
+        signature: What signs it.
+        transaction_id: The id under which the API takes the request only once, where there is one.
+        check: What the caller can look at when the outcome stays unknown, in one sentence.
+    """
+
+    name: str
+    method: str
+    path: str
+    returns: type[T]
+    replay: Replay
+    query: Any = field(default=None, repr=False)
+    body: Any = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+    signature: Signature = Signature.BOTH_KEYS
+    transaction_id: str | None = None
+    check: str = ""
+
+    @property
+    def reads(self) -> bool:
+        """Whether the call changes nothing at the API."""
+        return self.method in ("GET", "HEAD")
+
+
+def path(template: str, **values: str) -> str:
+    """Fill a path's places, each value as one escaped segment.
+
+    Raises:
+        InvalidRequestError: A value is empty, `.` or `..`, or no valid Unicode.
+    """
+    return template.format(**{name: _segment(name, value) for name, value in values.items()})
+
+
+def _segment(name: str, value: str) -> str:
+    check_text(name, value)
+    if value in (".", ".."):
+        raise refuse(name, "must not be . or .., which a server would read as a step in the path")
+    return quote(value, safe="")

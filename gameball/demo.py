@@ -1,0 +1,155 @@
+"""`gameball demo`: points rewarded, held, redeemed and refunded against a local Gameball, and the proof of it."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+from rich.table import Table
+
+from gameball.client import AsyncGameball, Gameball
+from gameball.errors import GameballError
+from gameball.models.transactions import CashbackRequest, CashbackReward
+from gameball.orders import BadOrdersError, read_orders
+from gameball.resources import transactions
+from gameball.sandbox import Sandbox
+
+GENERATED: Final = 2000
+PLAYERS: Final = 300
+SIDE_BY_SIDE: Final = 64
+SHOWN_PROBLEMS: Final = 5
+
+CODE: Final = """\
+async with AsyncGameball(api_key, secret_key) as client:
+    await client.transactions.cashback(
+        player_unique_id="ada", transaction_id="order-1", amount=99.98
+    )
+
+calls = Gameball(api_key, secret_key).transactions
+calls.cashback(
+    player_unique_id="ada", transaction_id="order-2", amount=Decimal("250.00")
+)
+hold = calls.hold(player_unique_id="ada", amount=Decimal("0.30"))
+calls.redeem(
+    player_unique_id="ada", transaction_id="basket-1",
+    hold_reference=hold.hold_reference,
+)
+calls.refund(
+    player_unique_id="ada", transaction_id="return-1",
+    original_transaction_id="order-2", amount=50,
+)
+"""
+
+
+def run(orders: Path | None, console: Console) -> int:
+    """Show everything once; 0 when the ledger proves it, 1 when it does not, 2 when the file cannot be used."""
+    try:
+        requests = read_orders(orders) if orders is not None else generated_orders()
+    except BadOrdersError as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
+    with Sandbox() as sandbox:
+        console.print(f"A local Gameball listens at {sandbox.base_url}.\n")
+        show_single_calls(sandbox, console)
+    # The orders meet an empty ledger, so that their ids and players are their own.
+    with Sandbox() as sandbox:
+        rewards, problems = asyncio.run(reward_all(sandbox, requests, console))
+        return prove(sandbox, requests, rewards, problems, console)
+
+
+def generated_orders() -> list[CashbackRequest]:
+    """The same orders every time: a demo should be repeatable."""
+    dice = random.Random(3)  # noqa: S311 (no secret hangs on it)
+    return [
+        CashbackRequest(
+            player_unique_id=f"player-{dice.randrange(PLAYERS)}",
+            transaction_id=f"order-{number}",
+            amount=Decimal(dice.randrange(100, 50_000)) / 100,
+        )
+        for number in range(1, GENERATED + 1)
+    ]
+
+
+def show_single_calls(sandbox: Sandbox, console: Console) -> None:
+    """Run what CODE shows."""
+
+    async def awaited() -> CashbackReward:
+        async with AsyncGameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url) as client:
+            return await client.transactions.cashback(player_unique_id="ada", transaction_id="order-1", amount=99.98)
+
+    with Gameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url) as client:
+        calls = client.transactions
+        first = asyncio.run(awaited())
+        console.print(f"awaited   99.98 paid, {first.rewarded_points} points rewarded")
+        second = calls.cashback(player_unique_id="ada", transaction_id="order-2", amount=Decimal("250.00"))
+        console.print(f"plain    250.00 paid, {second.rewarded_points} points rewarded")
+        hold = calls.hold(player_unique_id="ada", amount=Decimal("0.30"))
+        console.print(f"held       0.30 of money's worth, {hold.hold_points} points")
+        paid = calls.redeem(player_unique_id="ada", transaction_id="basket-1", hold_reference=hold.hold_reference)
+        console.print(f"redeemed   what was held, {paid.redeemed_points} points")
+        calls.refund(player_unique_id="ada", transaction_id="return-1", original_transaction_id="order-2", amount=50)
+        (taken,) = calls.list(transaction_id="return-1").transactions
+        console.print(f"refunded  50.00 of the second order, {taken.points} points taken back")
+        console.print(f"balance        {sandbox.ledger.balance('ada')} points\n")
+    console.print(Syntax(CODE, "python", background_color="default"))
+
+
+async def reward_all(
+    sandbox: Sandbox, requests: Sequence[CashbackRequest], console: Console
+) -> tuple[list[CashbackReward], list[GameballError]]:
+    """Reward every order, many at a time: workers that pull from one iterator."""
+    rewards: list[CashbackReward] = []
+    problems: list[GameballError] = []
+    waiting = iter(requests)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("rewarding orders", total=len(requests))
+
+        async def work(client: AsyncGameball) -> None:
+            for request in waiting:
+                try:
+                    rewards.append(await client.send(transactions.cashback(request)))
+                except GameballError as error:
+                    problems.append(error)
+                progress.advance(bar)
+
+        async with (
+            AsyncGameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url) as client,
+            asyncio.TaskGroup() as workers,
+        ):
+            for _ in range(SIDE_BY_SIDE):
+                workers.create_task(work(client))
+    return rewards, problems
+
+
+def prove(
+    sandbox: Sandbox,
+    requests: Sequence[CashbackRequest],
+    rewards: Sequence[CashbackReward],
+    problems: Sequence[GameballError],
+    console: Console,
+) -> int:
+    """Hold what was asked and what was answered against the ledger."""
+    entries = sandbox.ledger.transactions()
+    times = Counter(entry.transaction_id for entry in entries)
+    booked = sum(entry.points for entry in entries)
+    answered = sum(reward.rewarded_points for reward in rewards)
+    once = sum(times[request.transaction_id] == 1 for request in requests)
+    table = Table("The ledger says", "", box=None, show_header=False)
+    table.add_row("rows in", f"{len(requests):,}")
+    table.add_row("rows rewarded", f"{len(rewards):,}")
+    table.add_row("in the ledger exactly once", f"{once:,}")
+    table.add_row("points booked", f"{booked:,}")
+    table.add_row("points answered", f"{answered:,}")
+    console.print(table)
+    for problem in problems[:SHOWN_PROBLEMS]:
+        console.print(str(problem), style="red", markup=False)
+    proved = once == len(rewards) == len(requests) == len(entries) and booked == answered
+    console.print("Proved: every order was rewarded exactly once." if proved else "NOT proved.", style="bold")
+    return 0 if proved else 1

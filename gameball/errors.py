@@ -1,0 +1,287 @@
+"""What can go wrong, as a tree of errors, and the API's own numbers for it.
+
+Every error tells what became of the call in `outcome`: `"applied"`, `"not_applied"` or `"unknown"`. Errors hold
+plain data only, never headers, keys or a live response, so they can be logged, pickled and kept.
+"""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+Outcome = Literal["applied", "not_applied", "unknown"]
+
+
+def _restore(cls: "type[GameballError]", args: tuple[object, ...], state: dict[str, Any]) -> "GameballError":
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class GameballError(Exception):
+    """The root of all errors of this package.
+
+    Attributes:
+        message: What happened, in one line, without the particulars below.
+        outcome: Whether the call took effect: "applied", "not_applied" or "unknown".
+        operation: The call's name, as in "transactions.cashback".
+        method, path: Of the request, the path without its query.
+        attempts: How many times the request was tried.
+        transaction_id: The id of the caller's own transaction, for the calls that have one.
+        retry_after: Seconds after which trying again makes sense, where the API said so.
+        request_id: The API's name for the request, where it gave one.
+    """
+
+    outcome: Outcome = "not_applied"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        outcome: Outcome | None = None,
+        operation: str | None = None,
+        method: str | None = None,
+        path: str | None = None,
+        attempts: int = 0,
+        transaction_id: str | None = None,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if outcome is not None:
+            self.outcome = outcome
+        self.operation = operation
+        self.method = method
+        self.path = path
+        self.attempts = attempts
+        self.transaction_id = transaction_id
+        self.retry_after = retry_after
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        about = [part for part in (self.operation, self._transaction(), *self._particulars()) if part]
+        return f"{self._headline()} ({', '.join(about)})" if about else self._headline()
+
+    def __reduce__(self) -> tuple[Callable[..., "GameballError"], tuple[Any, ...]]:
+        """Errors cross process borders (Celery, multiprocessing) whole, whatever their constructors ask for."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+    def _headline(self) -> str:
+        return self.message
+
+    def _transaction(self) -> str | None:
+        return f"transaction_id={self.transaction_id}" if self.transaction_id is not None else None
+
+    def _particulars(self) -> tuple[str, ...]:
+        return (f"request_id={self.request_id}",) if self.request_id is not None else ()
+
+
+class CredentialsError(GameballError):
+    """There is nothing to sign with, or a key cannot be used (white space inside, not plain ASCII)."""
+
+
+class InvalidRequestError(GameballError, ValueError):
+    """Refused before anything was sent: `field` breaks the rule that the message tells."""
+
+    def __init__(self, message: str = "", *, field: str | None = None, **particulars: Any) -> None:
+        super().__init__(message, **particulars)
+        self.field = field
+
+
+class ConnectionFailedError(GameballError):
+    """The request never left: no connection could be made. Nothing was applied."""
+
+
+class OutcomeUnknownError(GameballError):
+    """The request may have been applied and no answer settled it. `code` is the API's last word, if any."""
+
+    outcome = "unknown"
+
+    def __init__(self, message: str = "", *, code: int | None = None, **particulars: Any) -> None:
+        super().__init__(message, **particulars)
+        self.code = code
+
+
+class UnexpectedAnswerError(GameballError):
+    """The answer is not the API's: HTML from a proxy, cut JSON, a redirect, a wrong shape."""
+
+    def __init__(self, message: str = "", *, status: int | None = None, **particulars: Any) -> None:
+        super().__init__(message, **particulars)
+        self.status = status
+
+    def _particulars(self) -> tuple[str, ...]:
+        http = (f"HTTP {self.status}",) if self.status is not None else ()
+        return (*http, *super()._particulars())
+
+
+class TimedOutError(GameballError, TimeoutError):
+    """`Timeouts.total` ran out on a read, or before anything of a write was sent."""
+
+
+class APIError(GameballError):
+    """The API said no.
+
+    Attributes:
+        status: The HTTP status.
+        code: The API's own number for the refusal, None where the body held none.
+    """
+
+    def __init__(
+        self, message: str = "", *, status: int | None = None, code: int | None = None, **particulars: Any
+    ) -> None:
+        super().__init__(message, **particulars)
+        self.status = status
+        self.code = code
+
+    def _headline(self) -> str:
+        return self.message if self.code is None else f"{self.code} {self.message}"
+
+    def _particulars(self) -> tuple[str, ...]:
+        http = (f"HTTP {self.status}",) if self.status is not None else ()
+        return (*http, *super()._particulars())
+
+
+class AuthenticationError(APIError):
+    """The keys or the token were not accepted (HTTP 401)."""
+
+
+class PermissionDeniedError(APIError):
+    """The account may not do this: inactive, or the feature is not in its plan (HTTP 403)."""
+
+
+class NotFoundError(APIError):
+    """What the call names does not exist (HTTP 404)."""
+
+
+class PlayerNotFoundError(NotFoundError):
+    """The account has no player with this id."""
+
+
+class TransactionNotFoundError(NotFoundError):
+    """The account has no transaction with this id."""
+
+
+class HoldNotFoundError(NotFoundError):
+    """The hold does not exist: never made, expired, redeemed or reversed."""
+
+
+class BadRequestError(APIError):
+    """The API found the request wrong in itself."""
+
+
+class DuplicateTransactionError(APIError):
+    """A transaction with this id exists already."""
+
+
+class TransactionTimeTakenError(APIError):
+    """A transaction with this very time exists already."""
+
+
+class AlreadyCancelledError(APIError):
+    """The transaction was cancelled before."""
+
+
+class NotReversibleError(APIError):
+    """Transactions of this type cannot be refunded."""
+
+
+class InsufficientBalanceError(APIError):
+    """The player has too few points."""
+
+
+class ProgramDisabledError(APIError):
+    """Gameball, or its cashback programme, is switched off for the account."""
+
+
+class ConcurrentRequestError(APIError):
+    """Another request for the same player is being worked on."""
+
+
+class RateLimitedError(APIError):
+    """Too many requests; `retry_after` tells how many seconds to wait, where the API said so (HTTP 429)."""
+
+
+class ServerError(APIError):
+    """The API failed (HTTP 5xx, 408, 425, 499, or code 13)."""
+
+
+@frozen
+class Code:
+    """One of the API's numbers, in v3.0's and v4's counting, its meaning and the error that stands for it."""
+
+    v3: int | None
+    v4: int | None
+    meaning: str
+    error: type[APIError] = field(default=BadRequestError)
+
+
+CODES: tuple[Code, ...] = (
+    Code(3, None, "not found", NotFoundError),
+    Code(4, 3000, "missing arguments"),
+    Code(5, 3001, "null arguments"),
+    Code(7, 3003, "invalid value"),
+    Code(10, None, "forbidden", PermissionDeniedError),
+    Code(11, None, "hash invalid", AuthenticationError),
+    Code(12, None, "name length"),
+    Code(13, 4500, "something went wrong", ServerError),
+    Code(14, None, "name exists"),
+    Code(15, None, "email exists"),
+    Code(16, None, "inactive", PermissionDeniedError),
+    Code(17, None, "levelling method"),
+    Code(50, 6000, "Gameball is disabled", ProgramDisabledError),
+    Code(51, 6001, "cashback is disabled", ProgramDisabledError),
+    Code(101, 7000, "player not found", PlayerNotFoundError),
+    Code(151, None, "already referred"),
+    Code(152, None, "referral code not found", NotFoundError),
+    Code(301, 9000, "type not reversible", NotReversibleError),
+    Code(302, 9001, "already cancelled", AlreadyCancelledError),
+    Code(303, 9002, "transaction not found", TransactionNotFoundError),
+    Code(304, 9003, "transaction time already exists", TransactionTimeTakenError),
+    Code(305, 9004, "transaction id already exists", DuplicateTransactionError),
+    Code(306, 9005, "reversed transaction not found", TransactionNotFoundError),
+    Code(307, 9006, "hold reference not found", HoldNotFoundError),
+    Code(308, 9007, "invalid time"),
+    Code(309, 9008, "insufficient balance", InsufficientBalanceError),
+    Code(None, 1000, "credentials", AuthenticationError),
+    Code(None, 1001, "credentials", AuthenticationError),
+    Code(None, 1002, "credentials", AuthenticationError),
+    Code(None, 2001, "concurrent request for the same player", ConcurrentRequestError),
+    Code(None, 5003, "unavailable", ServerError),
+    Code(None, 8000, "feature not in the plan", PermissionDeniedError),
+)
+"""The v3.0 numbers, and the v4 numbers that a v3.0 account may answer with."""
+
+_BY_NUMBER: Mapping[int, Code] = MappingProxyType(
+    {number: code for code in CODES for number in (code.v3, code.v4) if number is not None}
+)
+
+_BY_STATUS: Mapping[int, type[APIError]] = MappingProxyType(
+    {
+        401: AuthenticationError,
+        403: PermissionDeniedError,
+        404: NotFoundError,
+        429: RateLimitedError,
+        # A server or a proxy that gave up says nothing about what happened behind it.
+        408: ServerError,
+        425: ServerError,
+        499: ServerError,
+    }
+)
+
+
+def api_error(status: int, code: int | None, message: str | None) -> APIError:
+    """The error for a refusal: by its code first, by its HTTP status second.
+
+    429 and the failures of a server or a proxy (5xx, 408, 425, 499) keep their class whatever the body says: what
+    may be done next hangs on them.
+    """
+    known = _BY_NUMBER.get(code) if code is not None else None
+    by_status = ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _BY_STATUS.get(status, BadRequestError)
+    kind = by_status if known is None or by_status in (ServerError, RateLimitedError) else known.error
+    if by_status is AuthenticationError and kind is PermissionDeniedError:
+        kind = AuthenticationError  # "forbidden" under a 401 is about who asks, not about what is asked
+    text = message or (known.meaning if known else f"HTTP {status} without a reason")
+    return kind(text, status=status, code=code)

@@ -1,0 +1,222 @@
+"""What the pages have in common: the rules for values, enumerations that stay open, merchants.
+
+The rules are attrs validators: they raise `InvalidRequestError` with a sentence that names the field, at
+construction, before anything is sent. The converters beside them bring a value into its one form and leave what
+they do not understand for the validators to refuse.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, Self, TypeAlias, cast
+
+from attrs import Attribute, field, frozen
+from attrs.converters import optional as if_given
+from attrs.validators import optional
+
+from gameball.errors import InvalidRequestError
+
+Number: TypeAlias = Decimal | int | float
+"""What is taken where a page says "number". A float stands for its shortest decimal: `99.98` is 99.98."""
+
+Points: TypeAlias = int | Decimal
+"""Points are whole; should the API ever answer a fraction, it is kept as a Decimal."""
+
+MOST_DIGITS: Final = 15
+"""What the API's side holds exactly (a double); a float with more digits was computed, not written down."""
+
+
+class OpenEnum(StrEnum):
+    """An enumeration that keeps a word it does not know. Every member compares equal to its string.
+
+    Words are recognised without regard to case and spaces.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        folded = _fold(value)
+        for member in cls:
+            if _fold(member.value) == folded:
+                return member
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = value
+        return unknown
+
+
+def _fold(word: str) -> str:
+    return "".join(word.split()).casefold()
+
+
+# --- converters
+
+
+def decimal(value: Number) -> Decimal:
+    """A number as the decimal that was written down, without an exponent where Decimal allows it."""
+    if isinstance(value, float):
+        value = Decimal(float.__repr__(value))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = Decimal(value)
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= MOST_DIGITS:
+        return Decimal(format(value, "f"))
+    return cast("Decimal", value)  # the validator refuses what is left
+
+
+def utc(value: datetime) -> datetime:
+    """An aware time in UTC; a naive one as it is, for the validator to refuse."""
+    if isinstance(value, datetime) and value.utcoffset() is not None:
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:  # the first and the last hours of the calendar
+            return value
+    return value
+
+
+def utc_or_date(value: date | datetime) -> date | datetime:
+    """A date as it is, an aware time in UTC."""
+    return utc(value) if isinstance(value, datetime) else value
+
+
+# --- validators
+
+Rule: TypeAlias = "Callable[[Any, Attribute[Any], Any], None]"
+
+
+def refuse(field: str, rule: str) -> InvalidRequestError:
+    """The one form of a refusal: the field, and the rule it breaks."""
+    return InvalidRequestError(f"{field} {rule}", field=field)
+
+
+def positive(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    """A finite decimal above zero, exact within 15 digits."""
+    name = attribute.name
+    if not isinstance(value, Decimal):
+        raise refuse(name, f"must be a Decimal, int or float, not {type(value).__name__}")
+    if not value.is_finite():
+        raise refuse(name, f"must be a finite number, not {value}")
+    if value <= 0:
+        raise refuse(name, f"must be positive, not {value if value.adjusted() <= MOST_DIGITS else 'negative'}")
+    _, digits, exponent = value.as_tuple()
+    if len(digits) > MOST_DIGITS or value.adjusted() >= MOST_DIGITS or -int(exponent) > MOST_DIGITS:
+        raise refuse(
+            name,
+            f"must have at most {MOST_DIGITS} significant digits (a computed float has more): round it first",
+        )
+
+
+def whole(least: int, most: int | None = None) -> Rule:
+    """A whole number from `least` to `most`."""
+
+    def check(_: object, attribute: "Attribute[Any]", value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise refuse(attribute.name, f"must be a whole number, not {type(value).__name__}")
+        if value < least or (most is not None and value > most):
+            bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise refuse(attribute.name, f"must be {bounds}")
+
+    return check
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is not a string with something in it that can be written as UTF-8."""
+    if not isinstance(value, str):
+        raise refuse(name, f"must be a str, not {type(value).__name__}")
+    if not value.strip():
+        raise refuse(name, "must not be empty")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise refuse(name, "must be valid Unicode, without lone surrogates")
+
+
+def text(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    """A string with something in it; see `check_text()`."""
+    check_text(attribute.name, value)
+
+
+def aware(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    """A time that tells its zone."""
+    if not isinstance(value, datetime):
+        raise refuse(attribute.name, f"must be a datetime, not {type(value).__name__}")
+    if value.utcoffset() is None:
+        raise refuse(
+            attribute.name,
+            "must tell its time zone: use datetime.now(timezone.utc), or value.replace(tzinfo=...) for a naive value",
+        )
+    if value.tzinfo is not UTC:
+        raise refuse(attribute.name, "must lie within the calendar when told in UTC")
+
+
+def aware_or_date(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    """A date, or a time that tells its zone."""
+    if not isinstance(value, date):
+        raise refuse(attribute.name, f"must be a date or a datetime, not {type(value).__name__}")
+    if isinstance(value, datetime):
+        aware(instance, attribute, value)
+
+
+def a(kind: type) -> Rule:
+    """A value of this class."""
+
+    def check(_: object, attribute: "Attribute[Any]", value: object) -> None:
+        if not isinstance(value, kind):
+            raise refuse(attribute.name, f"must be a {kind.__name__}, not {type(value).__name__}")
+
+    return check
+
+
+def exactly_one(**given: object) -> None:
+    """Refuse none or several of the fields that exclude each other."""
+    present = sum(value is not None for value in given.values())
+    if present != 1:
+        names = " or ".join(given)
+        raise refuse(names, "is required" if not present else "are exclusive: give only one of them")
+
+
+# --- values
+
+
+@frozen(kw_only=True)
+class PlayerRequest:
+    """What every request that moves a player's points carries.
+
+    `email` and `mobile` are for accounts that merge channels. Without a `transaction_time` the call is stamped
+    with the time at which it is built.
+    """
+
+    player_unique_id: str = field(validator=text)
+    email: str | None = field(default=None, validator=optional(text), repr=False)
+    mobile: str | None = field(default=None, validator=optional(text), repr=False)
+    transaction_time: datetime | None = field(default=None, converter=if_given(utc), validator=optional(aware))
+
+
+@frozen(kw_only=True)
+class KeyedRequest(PlayerRequest):
+    """A request that the API takes once: `transaction_id` is its own id in the caller's system."""
+
+    transaction_id: str = field(validator=text)
+
+
+@frozen(kw_only=True)
+class Branch:
+    """A merchant's branch."""
+
+    unique_id: str | None = field(default=None, validator=optional(text))
+    name: str | None = field(default=None, validator=optional(text))
+
+    def __attrs_post_init__(self) -> None:
+        if self.unique_id is None and self.name is None:
+            raise refuse("unique_id or name", "is required for a branch")
+
+
+@frozen(kw_only=True)
+class Merchant:
+    """The shop, among several of one account, where something was bought."""
+
+    unique_id: str | None = field(default=None, validator=optional(text))
+    name: str | None = field(default=None, validator=optional(text))
+    branch: Branch | None = field(default=None, validator=optional(a(Branch)))
+
+    def __attrs_post_init__(self) -> None:
+        if self.unique_id is None and self.name is None:
+            raise refuse("unique_id or name", "is required for a merchant")

@@ -1,0 +1,327 @@
+"""Values of the transactions page: what is asked, then what is answered.
+
+Money is `Decimal`, points are `int`, times are aware and in UTC. Requests are checked when they are made and
+raise `InvalidRequestError`.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, Self
+
+from attrs import Attribute, field, frozen
+from attrs.converters import optional as if_given
+from attrs.validators import deep_iterable, optional
+
+from gameball.models.shared import (
+    KeyedRequest,
+    Merchant,
+    OpenEnum,
+    PlayerRequest,
+    Points,
+    a,
+    aware_or_date,
+    decimal,
+    exactly_one,
+    positive,
+    refuse,
+    text,
+    utc_or_date,
+    whole,
+)
+
+PAGE_ROWS: Final = 200
+"""The most rows of one page of the list."""
+
+
+class TransactionType(OpenEnum):
+    """What made points move. The API spells some kinds in two ways: both are here."""
+
+    ACHIEVEMENT_REWARD = "AchievementReward"
+    PAYMENT_REWARD = "PaymentReward"
+    CASH_BACK = "Cash Back"
+    PAYMENT = "Payment"
+    REFUND = "Refund"
+    PARTIAL_REFUND = "PartialRefund"
+    REDEMPTION = "Redemption"
+    EXPIRY = "Expiry"
+    CANCEL = "Cancel"
+    MIGRATION = "Migration"
+    MANUAL_ACCUMULATION = "ManualAccumulation"
+    MANUAL_DEDUCTION = "ManualDeduction"
+    MANUAL_REWARD = "ManualReward"
+    DISCOUNT_CODE = "DiscountCode"
+
+
+class TransactionStatus(OpenEnum):
+    """Whether the points count. Answers say it in words, the list's filter by number (1 to 4)."""
+
+    ACTIVE = "Active"
+    PENDING = "Pending"
+    BLOCKED = "Blocked"
+    EXPIRED = "Expired"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        members = dict(enumerate(cls, start=1))
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if isinstance(number, int) and number in members:
+            return members[number]
+        return super()._missing_(value)
+
+    @property
+    def number(self) -> int | None:
+        """The number the list's filter knows the status by."""
+        return next((number for number, member in enumerate(TransactionStatus, start=1) if member is self), None)
+
+
+class Direction(OpenEnum):
+    """Whether points were added or deducted."""
+
+    ADDITION = "+"
+    DEDUCTION = "-"
+
+
+class CouponType(OpenEnum):
+    """What a coupon is good for."""
+
+    FREE_SHIPPING = "free_shipping"
+    PERCENTAGE_DISCOUNT = "percentage_discount"
+    FIXED_DISCOUNT = "fixed_discount"
+    FREE_PRODUCT = "free_product"
+    FIXED_RATE_DISCOUNT = "fixed_rate_discount"
+    CUSTOM = "custom"
+
+
+# --- what is asked
+
+
+@frozen(kw_only=True)
+class CashbackRequest(KeyedRequest):
+    """Reward a player for an `amount` of money paid."""
+
+    amount: Decimal = field(converter=decimal, validator=positive)
+    merchant: Merchant | None = field(default=None, validator=optional(a(Merchant)))
+
+
+@frozen(kw_only=True)
+class RedeemRequest(KeyedRequest):
+    """Pay with points: an amount of money's worth, or what a hold has set aside."""
+
+    redeemed_amount: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
+    hold_reference: str | None = field(default=None, validator=optional(text))
+    merchant: Merchant | None = field(default=None, validator=optional(a(Merchant)))
+    otp: str | None = field(default=None, validator=optional(text), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        exactly_one(redeemed_amount=self.redeemed_amount, hold_reference=self.hold_reference)
+
+
+@frozen(kw_only=True)
+class LineItem:
+    """A returned item of an order."""
+
+    product_id: str | None = field(default=None, validator=optional(text))
+    quantity: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
+
+
+def _tuple(items: Sequence[LineItem]) -> tuple[LineItem, ...]:
+    return tuple(items)
+
+
+@frozen(kw_only=True)
+class RefundRequest(KeyedRequest):
+    """Take back an order, or an `amount` of it.
+
+    `transaction_id` is the refund's own new id; `original_transaction_id` names what is refunded (the API calls
+    it reverseTransactionId).
+    """
+
+    original_transaction_id: str = field(validator=text)
+    amount: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
+    line_items: tuple[LineItem, ...] = field(default=(), converter=_tuple, validator=deep_iterable(a(LineItem)))
+    otp: str | None = field(default=None, validator=optional(text), repr=False)
+
+
+@frozen(kw_only=True)
+class HoldRequest(PlayerRequest):
+    """Set points aside: an `amount` of money's worth, or a number of points."""
+
+    amount: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
+    hold_points: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
+
+    def __attrs_post_init__(self) -> None:
+        exactly_one(amount=self.amount, hold_points=self.hold_points)
+
+
+def _not_zero(_: object, attribute: "Attribute[Any]", value: int) -> None:
+    if value == 0:
+        raise refuse(attribute.name, "must not be zero: positive adds points, negative takes them")
+
+
+@frozen(kw_only=True)
+class ManualRequest(KeyedRequest):
+    """Add or deduct points by hand: a signed number of `points`, or an `amount` of money to reward."""
+
+    username: str = field(validator=text)
+    reason: str = field(validator=text)
+    points: int | None = field(default=None, validator=optional([whole(-(10**15) + 1, 10**15 - 1), _not_zero]))
+    amount: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
+
+    def __attrs_post_init__(self) -> None:
+        exactly_one(points=self.points, amount=self.amount)
+
+
+@frozen(kw_only=True)
+class CouponRequest:
+    """Turn a player's points into a coupon, by a rule, by a value, or by both."""
+
+    player_unique_id: str = field(validator=text)
+    rule_id: int | None = field(default=None, validator=optional(whole(1)))
+    value: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
+
+    def __attrs_post_init__(self) -> None:
+        if self.rule_id is None and self.value is None:
+            raise refuse("rule_id or value", "is required")
+
+
+def _status(value: str | int) -> TransactionStatus:
+    return TransactionStatus(str(value))
+
+
+def _known_status(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    if value not in tuple(TransactionStatus):
+        raise refuse(attribute.name, "must be Active, Pending, Blocked or Expired, or their number from 1 to 4")
+
+
+def _known_direction(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    if value not in tuple(Direction):
+        raise refuse(attribute.name, "must be '+' or '-'")
+
+
+@frozen(kw_only=True)
+class TransactionFilter:
+    """Which transactions to list. A date without a time means the day, as the API understands it."""
+
+    page: int | None = field(default=None, validator=optional(whole(1)))
+    limit: int | None = field(default=None, validator=optional(whole(1, PAGE_ROWS)))
+    direction: str | None = field(default=None, validator=optional(_known_direction))
+    from_date: date | datetime | None = field(
+        default=None, converter=if_given(utc_or_date), validator=optional(aware_or_date)
+    )
+    to_date: date | datetime | None = field(
+        default=None, converter=if_given(utc_or_date), validator=optional(aware_or_date)
+    )
+    transaction_id: str | None = field(default=None, validator=optional(text))
+    status: TransactionStatus | None = field(
+        default=None, converter=if_given(_status), validator=optional(_known_status)
+    )
+    player_unique_id: str | None = field(default=None, validator=optional(text))
+
+
+# --- what is answered
+
+
+@frozen(kw_only=True)
+class CashbackReward:
+    """The points given for a payment."""
+
+    gameball_transaction_id: str
+    rewarded_points: Points
+    player_unique_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Redemption:
+    """The points spent."""
+
+    gameball_transaction_id: str
+    redeemed_points: Points
+    player_unique_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Hold:
+    """Points set aside, for ten minutes unless the account says otherwise."""
+
+    hold_reference: str
+    player_unique_id: str | None = None
+    amount: Decimal | None = None
+    hold_points: Points | None = None
+
+
+@frozen(kw_only=True)
+class ManualTransaction:
+    """Points added or deducted by hand."""
+
+    gameball_transaction_id: str
+    points: Points | None = None
+    player_unique_id: str | None = None
+    amount: Decimal | None = None
+    transaction_id: str | None = None
+    transaction_time: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Transaction:
+    """A movement of points, as the list tells it."""
+
+    gameball_transaction_id: str
+    transaction_id: str | None = None
+    type: TransactionType | None = None
+    direction: Direction | None = None
+    player_unique_id: str | None = None
+    points: Points | None = None
+    amount: Decimal | None = None
+    transaction_time: datetime | None = None
+    status: TransactionStatus | None = None
+    coupon_code: str | None = field(default=None, repr=False)
+    is_coupon_used: bool | None = None
+    coupon_type: CouponType | None = None
+    merchant_name: str | None = None
+    branch_name: str | None = None
+    expiry_date: datetime | None = None
+    points_balance_before: Points | None = None
+    points_balance_after: Points | None = None
+    achievement_name: str | None = None
+    reason: str | None = None
+
+
+@frozen(kw_only=True)
+class TransactionPage:
+    """A page of transactions, newest first; `total` counts all that match the filters."""
+
+    transactions: tuple[Transaction, ...]
+    count: int | None = None
+    total: int | None = None
+
+
+@frozen(kw_only=True)
+class OrderTransaction:
+    """A movement of points that belongs to an order."""
+
+    gameball_transaction_id: str
+    transaction_type: TransactionType | None = None
+    transaction_date: datetime | None = None
+    amount: Decimal | None = None
+    equivalent_points: Points | None = None
+    transaction_id: str | None = None
+
+
+@frozen(kw_only=True)
+class OrderTransactions:
+    """All movements of points of an order: the payment, what was redeemed, the refunds."""
+
+    order_transactions: tuple[OrderTransaction, ...]
+    total: int | None = None
+    count: int | None = None
+
+
+@frozen(kw_only=True)
+class Coupon:
+    """A coupon bought with points. `url` belongs to its group, where it has one."""
+
+    code: str = field(repr=False)
+    url: str | None = None
+    start_date: datetime | None = None
+    expiry_date: datetime | None = None

@@ -1,0 +1,27 @@
+"""What every resource is: a face, and a way to send what it builds."""
+
+from typing import Protocol, TypeVar
+
+from gameball.core.faces import Awaiting, Face, Faced, Waiting
+from gameball.core.operation import Operation
+
+T = TypeVar("T")
+
+
+class Sends(Protocol):
+    """Carries out operations: the client's delivery, or a recorder in a test."""
+
+    async def send(self, operation: Operation[T]) -> T:
+        """Carry it out and give its value."""
+        ...
+
+
+class Resource(Faced[Face]):
+    """A part of the API, on one of the two faces."""
+
+    def __init__(self, face: type[Awaiting] | type[Waiting], sender: Sends) -> None:
+        super().__init__(face)
+        self._send = sender.send
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}[{self._face.__name__}]>"

@@ -1,0 +1,526 @@
+"""The transactions page: what moves a player's points, and what tells of it.
+
+First the pure builders, one for each endpoint; then the class whose methods hand what they build to the client.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime
+from typing import TypeVar
+
+from attrs import evolve
+
+from gameball.core.clock import stamp
+from gameball.core.faces import Face, call, each
+from gameball.core.operation import Operation, Replay, path
+from gameball.models.shared import KeyedRequest, Merchant, Number
+from gameball.models.transactions import (
+    PAGE_ROWS,
+    CashbackRequest,
+    CashbackReward,
+    Coupon,
+    CouponRequest,
+    Hold,
+    HoldRequest,
+    LineItem,
+    ManualRequest,
+    ManualTransaction,
+    OrderTransactions,
+    RedeemRequest,
+    Redemption,
+    RefundRequest,
+    Transaction,
+    TransactionFilter,
+    TransactionPage,
+)
+from gameball.resources.resource import Resource
+
+T = TypeVar("T")
+
+# --- builders
+
+
+def cashback(request: CashbackRequest) -> Operation[CashbackReward]:
+    """POST /integrations/transaction/cashback."""
+    return _keyed("cashback", request, CashbackReward)
+
+
+def redeem(request: RedeemRequest) -> Operation[Redemption]:
+    """POST /integrations/transaction/redeem."""
+    return _keyed("redeem", request, Redemption)
+
+
+def refund(request: RefundRequest) -> Operation[OrderTransactions]:
+    """POST /integrations/transaction/refund."""
+    return _keyed("refund", request, OrderTransactions)
+
+
+def manual(request: ManualRequest) -> Operation[ManualTransaction]:
+    """POST /integrations/transaction/manual."""
+    return _keyed("manual", request, ManualTransaction)
+
+
+def hold(request: HoldRequest) -> Operation[Hold]:
+    """POST /integrations/transaction/hold."""
+    return Operation(
+        name="transactions.hold",
+        method="POST",
+        path="/integrations/transaction/hold",
+        body=request if request.transaction_time else evolve(request, transaction_time=stamp()),
+        returns=Hold,
+        replay=Replay.NEVER,
+        check="check the player's balance; a hold that was made ends by itself, after ten minutes by default",
+    )
+
+
+def reverse_hold(hold_reference: str) -> Operation[None]:
+    """DELETE /integrations/transaction/hold/{holdReference}."""
+    return Operation(
+        name="transactions.reverse_hold",
+        method="DELETE",
+        path=path("/integrations/transaction/hold/{hold_reference}", hold_reference=hold_reference),
+        returns=type(None),
+        replay=Replay.SAFE,
+        check="reversing it again is safe",
+    )
+
+
+def transaction_page(filters: TransactionFilter) -> Operation[TransactionPage]:
+    """GET /integrations/transaction/list."""
+    return Operation(
+        name="transactions.list",
+        method="GET",
+        path="/integrations/transaction/list",
+        query=filters,
+        returns=TransactionPage,
+        replay=Replay.SAFE,
+    )
+
+
+def for_order(order_id: str) -> Operation[OrderTransactions]:
+    """GET /integrations/order/{orderId}/transactions."""
+    return Operation(
+        name="transactions.for_order",
+        method="GET",
+        path=path("/integrations/order/{order_id}/transactions", order_id=order_id),
+        returns=OrderTransactions,
+        replay=Replay.SAFE,
+    )
+
+
+def create_coupon(request: CouponRequest) -> Operation[Coupon]:
+    """POST /integrations/transactions/coupon."""
+    return Operation(
+        name="transactions.create_coupon",
+        method="POST",
+        path="/integrations/transactions/coupon",
+        body=request,
+        returns=Coupon,
+        replay=Replay.NEVER,
+        check="look for a DiscountCode transaction of the player with transactions.list before asking for another",
+    )
+
+
+def _keyed(name: str, request: KeyedRequest, returns: type[T]) -> Operation[T]:
+    """A write that the API takes once for its transaction id; stamped now unless the caller gave the time."""
+    return Operation(
+        name=f"transactions.{name}",
+        method="POST",
+        path=f"/integrations/transaction/{name}",
+        body=request if request.transaction_time else evolve(request, transaction_time=stamp()),
+        returns=returns,
+        replay=Replay.BY_TRANSACTION_ID,
+        transaction_id=request.transaction_id,
+        check="look for its transaction_id with transactions.list before sending it again",
+    )
+
+
+# --- the methods
+
+
+class Transactions(Resource[Face]):
+    """Reward, redeem, hold and refund points, and read what happened to them.
+
+    API page: Transactions. Money is in the account's currency, as Decimal, int or float (a float stands for its
+    shortest decimal); points are whole numbers; times are aware datetimes, by default now.
+
+    Every method raises InvalidRequestError before anything is sent when a value breaks a rule, and otherwise a
+    GameballError whose `outcome` tells whether the call took effect.
+    """
+
+    @call
+    async def cashback(
+        self,
+        *,
+        player_unique_id: str,
+        transaction_id: str,
+        amount: Number,
+        email: str | None = None,
+        mobile: str | None = None,
+        transaction_time: datetime | None = None,
+        merchant: Merchant | None = None,
+    ) -> CashbackReward:
+        """Reward a player for money paid; a player who does not exist yet is made.
+
+        API page: Transactions, POST Cashback.
+
+        Args:
+            player_unique_id: The player's id in your system.
+            transaction_id: Your own id of the payment, an order number say; taken once.
+            amount: Money paid, above zero.
+            email: Only for accounts that merge channels.
+            mobile: Only for accounts that merge channels.
+            transaction_time: When it was paid.
+            merchant: The shop, where the account has several.
+
+        Raises:
+            DuplicateTransactionError: The transaction id was taken before.
+            OutcomeUnknownError: It may have been rewarded, and no answer says so.
+        """
+        return await self._send(
+            cashback(
+                CashbackRequest(
+                    player_unique_id=player_unique_id,
+                    transaction_id=transaction_id,
+                    amount=amount,
+                    email=email,
+                    mobile=mobile,
+                    transaction_time=transaction_time,
+                    merchant=merchant,
+                )
+            )
+        )
+
+    @call
+    async def redeem(
+        self,
+        *,
+        player_unique_id: str,
+        transaction_id: str,
+        redeemed_amount: Number | None = None,
+        hold_reference: str | None = None,
+        email: str | None = None,
+        mobile: str | None = None,
+        transaction_time: datetime | None = None,
+        merchant: Merchant | None = None,
+        otp: str | None = None,
+    ) -> Redemption:
+        """Let a player pay with points: an amount of money's worth, or what a hold has set aside.
+
+        API page: Transactions, POST Redeem Points.
+
+        Args:
+            player_unique_id: The player's id in your system.
+            transaction_id: Your own id of the redemption; taken once.
+            redeemed_amount: Money's worth of points; or else
+            hold_reference: What `hold()` gave.
+            email: Only for accounts that merge channels.
+            mobile: Only for accounts that merge channels.
+            transaction_time: When it was redeemed.
+            merchant: The shop, where the account has several.
+            otp: The player's one-time password, for accounts that ask for one.
+
+        Raises:
+            InsufficientBalanceError: The player has too few points.
+            HoldNotFoundError: The hold was never made, has expired, or was used.
+            PlayerNotFoundError: There is no such player.
+            DuplicateTransactionError: The transaction id was taken before.
+            OutcomeUnknownError: It may have been redeemed, and no answer says so.
+        """
+        return await self._send(
+            redeem(
+                RedeemRequest(
+                    player_unique_id=player_unique_id,
+                    transaction_id=transaction_id,
+                    redeemed_amount=redeemed_amount,
+                    hold_reference=hold_reference,
+                    email=email,
+                    mobile=mobile,
+                    transaction_time=transaction_time,
+                    merchant=merchant,
+                    otp=otp,
+                )
+            )
+        )
+
+    @call
+    async def refund(
+        self,
+        *,
+        player_unique_id: str,
+        transaction_id: str,
+        original_transaction_id: str,
+        amount: Number | None = None,
+        line_items: Sequence[LineItem] = (),
+        email: str | None = None,
+        mobile: str | None = None,
+        transaction_time: datetime | None = None,
+        otp: str | None = None,
+    ) -> OrderTransactions:
+        """Take back an order or a part of it: points given are taken, points paid are given back.
+
+        API page: Transactions, POST Refund. The balance may become negative.
+
+        Args:
+            player_unique_id: The player's id in your system.
+            transaction_id: The refund's own new id; taken once.
+            original_transaction_id: The id of what is refunded.
+            amount: Money refunded; all that is left without it.
+            line_items: The items that come back.
+            email: Only for accounts that merge channels.
+            mobile: Only for accounts that merge channels.
+            transaction_time: When it was refunded.
+            otp: The player's one-time password, for accounts that ask for one.
+
+        Raises:
+            TransactionNotFoundError: There is no original transaction with this id.
+            AlreadyCancelledError: It was refunded in full before.
+            NotReversibleError: Transactions of its type cannot be refunded.
+            DuplicateTransactionError: The refund's transaction id was taken before.
+            OutcomeUnknownError: It may have been refunded, and no answer says so.
+        """
+        return await self._send(
+            refund(
+                RefundRequest(
+                    player_unique_id=player_unique_id,
+                    transaction_id=transaction_id,
+                    original_transaction_id=original_transaction_id,
+                    amount=amount,
+                    line_items=line_items,
+                    email=email,
+                    mobile=mobile,
+                    transaction_time=transaction_time,
+                    otp=otp,
+                )
+            )
+        )
+
+    @call
+    async def hold(
+        self,
+        *,
+        player_unique_id: str,
+        amount: Number | None = None,
+        hold_points: Number | None = None,
+        email: str | None = None,
+        mobile: str | None = None,
+        transaction_time: datetime | None = None,
+    ) -> Hold:
+        """Set points aside until the checkout is done, for ten minutes unless the account says otherwise.
+
+        API page: Transactions, POST Hold Points. A hold has no id of yours: when its answer is lost, nothing can
+        tell whether it was made, and it is never sent again by itself.
+
+        Args:
+            player_unique_id: The player's id in your system.
+            amount: Money's worth of points; or else
+            hold_points: A number of points.
+            email: Only for accounts that merge channels.
+            mobile: Only for accounts that merge channels.
+            transaction_time: When it was asked for.
+
+        Raises:
+            InsufficientBalanceError: The player has too few points.
+            PlayerNotFoundError: There is no such player.
+            OutcomeUnknownError: It may have been made, and no answer says so.
+        """
+        return await self._send(
+            hold(
+                HoldRequest(
+                    player_unique_id=player_unique_id,
+                    amount=amount,
+                    hold_points=hold_points,
+                    email=email,
+                    mobile=mobile,
+                    transaction_time=transaction_time,
+                )
+            )
+        )
+
+    @call
+    async def reverse_hold(self, hold_reference: str) -> None:
+        """Give points back that a hold has set aside.
+
+        API page: Transactions, DELETE Reverse Hold.
+
+        Args:
+            hold_reference: What `hold()` gave.
+
+        Raises:
+            HoldNotFoundError: The hold was never made, has expired, or was used.
+        """
+        await self._send(reverse_hold(hold_reference))
+
+    @call
+    async def manual(
+        self,
+        *,
+        player_unique_id: str,
+        transaction_id: str,
+        username: str,
+        reason: str,
+        points: int | None = None,
+        amount: Number | None = None,
+        email: str | None = None,
+        mobile: str | None = None,
+        transaction_time: datetime | None = None,
+    ) -> ManualTransaction:
+        """Add or deduct points by hand; a player who does not exist yet is made.
+
+        API page: Transactions, POST Manual Transaction.
+
+        Args:
+            player_unique_id: The player's id in your system.
+            transaction_id: Your own id of it; taken once.
+            username: Who does it, in your system.
+            reason: Why.
+            points: Points to add (positive) or deduct (negative), not zero; or else
+            amount: Money that the player is rewarded for.
+            email: Only for accounts that merge channels.
+            mobile: Only for accounts that merge channels.
+            transaction_time: When it was done.
+
+        Raises:
+            DuplicateTransactionError: The transaction id was taken before.
+            OutcomeUnknownError: It may have been done, and no answer says so.
+        """
+        return await self._send(
+            manual(
+                ManualRequest(
+                    player_unique_id=player_unique_id,
+                    transaction_id=transaction_id,
+                    username=username,
+                    reason=reason,
+                    points=points,
+                    amount=amount,
+                    email=email,
+                    mobile=mobile,
+                    transaction_time=transaction_time,
+                )
+            )
+        )
+
+    @call
+    async def create_coupon(
+        self, *, player_unique_id: str, rule_id: int | None = None, value: Number | None = None
+    ) -> Coupon:
+        """Turn a player's points into a coupon.
+
+        API page: Transactions, POST Create Coupon. A coupon has no id of yours: when its answer is lost, nothing
+        can tell whether it was made, and it is never sent again by itself.
+
+        Args:
+            player_unique_id: The player's id in your system.
+            rule_id: The redemption rule; at least this or
+            value: Money's worth, for the general redemption rule.
+
+        Raises:
+            InsufficientBalanceError: The player has too few points.
+            PlayerNotFoundError: There is no such player.
+            OutcomeUnknownError: It may have been made, and no answer says so.
+        """
+        return await self._send(
+            create_coupon(CouponRequest(player_unique_id=player_unique_id, rule_id=rule_id, value=value))
+        )
+
+    @call
+    async def for_order(self, order_id: str) -> OrderTransactions:
+        """Read all movements of points that belong to an order.
+
+        API page: Transactions, GET List Order Transactions.
+
+        Args:
+            order_id: The transaction id that the order was rewarded with.
+        """
+        return await self._send(for_order(order_id))
+
+    @each
+    async def iterate(
+        self,
+        *,
+        direction: str | None = None,
+        from_date: date | datetime | None = None,
+        to_date: date | datetime | None = None,
+        transaction_id: str | None = None,
+        status: str | int | None = None,
+        player_unique_id: str | None = None,
+        page_size: int = PAGE_ROWS,
+    ) -> AsyncIterator[tuple[Transaction, ...]]:
+        """Read all transactions that match, newest first, page by page as they are asked for.
+
+        API page: Transactions, GET List Transactions. Rows that arrive meanwhile push others onto the next page:
+        those are given once.
+
+        Args:
+            direction: "+" for additions, "-" for deductions.
+            from_date: A day, or an aware time.
+            to_date: A day, or an aware time.
+            transaction_id: Your own id.
+            status: Active, Pending, Blocked or Expired, or their number from 1 to 4.
+            player_unique_id: The player's id in your system.
+            page_size: Rows asked for at a time, 1 to 200.
+        """
+        filters = TransactionFilter(
+            limit=page_size,
+            direction=direction,
+            from_date=from_date,
+            to_date=to_date,
+            transaction_id=transaction_id,
+            status=status,
+            player_unique_id=player_unique_id,
+        )
+        before: frozenset[str] = frozenset()
+        number = rows = 0
+        while True:
+            number += 1
+            answer = await self._send(transaction_page(evolve(filters, page=number)))
+            fresh = tuple(row for row in answer.transactions if row.gameball_transaction_id not in before)
+            if fresh:
+                yield fresh
+            rows += len(answer.transactions)
+            # A short page is no end: an account may have a lower limit than the one asked for.
+            if not answer.transactions or (answer.total is not None and rows >= answer.total):
+                return
+            before = frozenset(row.gameball_transaction_id for row in answer.transactions)
+
+    # Last, for after it `list` no longer means the type in this class.
+    @call
+    async def list(
+        self,
+        *,
+        page: int | None = None,
+        limit: int | None = None,
+        direction: str | None = None,
+        from_date: date | datetime | None = None,
+        to_date: date | datetime | None = None,
+        transaction_id: str | None = None,
+        status: str | int | None = None,
+        player_unique_id: str | None = None,
+    ) -> TransactionPage:
+        """Read one page of the transactions that match, newest first.
+
+        API page: Transactions, GET List Transactions.
+
+        Args:
+            page: Its number, from 1.
+            limit: Its rows, 1 to 200; the API gives 50 by default.
+            direction: "+" for additions, "-" for deductions.
+            from_date: A day, or an aware time.
+            to_date: A day, or an aware time.
+            transaction_id: Your own id.
+            status: Active, Pending, Blocked or Expired, or their number from 1 to 4.
+            player_unique_id: The player's id in your system.
+        """
+        return await self._send(
+            transaction_page(
+                TransactionFilter(
+                    page=page,
+                    limit=limit,
+                    direction=direction,
+                    from_date=from_date,
+                    to_date=to_date,
+                    transaction_id=transaction_id,
+                    status=status,
+                    player_unique_id=player_unique_id,
+                )
+            )
+        )

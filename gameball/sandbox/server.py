@@ -1,0 +1,115 @@
+"""The HTTP side: bytes in, a call to an endpoint, and every answer in its envelope."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from gameball.sandbox import wire
+from gameball.sandbox.access import Access
+from gameball.sandbox.arming import Faults
+from gameball.sandbox.call import Answer, Call
+from gameball.sandbox.clock import Clock
+from gameball.sandbox.quirks import contradict
+from gameball.sandbox.refusals import Refusal
+from gameball.sandbox.requests import Request, remembered
+from gameball.sandbox.routes import ROUTES, Pages, Route
+
+BASE_PATH = "/api/v3.0"
+_LARGEST_BODY = 8 * 1024 * 1024
+"""Bytes. A batch of 1000 rows with every field filled stays far below it."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Server:
+    """Answers the routes, with the faults that are armed. `refusal_status` is for codes that have none of their own."""
+
+    pages: Pages
+    access: Access
+    clock: Clock
+    faults: Faults
+    log: deque[Request]
+    refusal_status: int
+    quirks: bool
+    _delayed: set[asyncio.TimerHandle] = field(default_factory=set, init=False)
+
+    def application(self) -> web.Application:
+        """The routes as an aiohttp application."""
+        application = web.Application(client_max_size=_LARGEST_BODY)
+        for route in ROUTES:
+            application.router.add_route(route.method, BASE_PATH + route.path, partial(self._serve, route))
+        application.router.add_route("*", "/{anything:.*}", self._serve_nothing)
+        return application
+
+    def close(self) -> None:
+        """Forget the work that faults have put off."""
+        for handle in self._delayed:
+            handle.cancel()
+
+    async def _serve(self, route: Route, request: web.Request) -> web.StreamResponse:
+        body = await _body(request)
+        raw = body if isinstance(body, bytes) else b""
+        self.log.append(remembered(request, raw, route.operation, self.clock.now()))
+        strike = self.faults.draw(route.operation, lambda: _transaction_id(request, raw))
+        if strike is None:
+            return self._answer(route, request, body).response()
+        if strike.effect == "later":
+            work = partial(self._answer, route, request, body)
+            self._delayed.add(asyncio.get_running_loop().call_later(strike.later, work))
+        done = self._answer(route, request, body) if strike.effect == "after" else None
+        return await strike.fault.respond(done)
+
+    async def _serve_nothing(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request)
+        raw = body if isinstance(body, bytes) else b""
+        self.log.append(remembered(request, raw, None, self.clock.now()))
+        return self._refused(Refusal(3, f"{request.method} {request.path} is no endpoint")).response()
+
+    def _answer(self, route: Route, request: web.Request, body: bytes | Refusal) -> Answer:
+        """Check and write without awaiting in between: no other request sees a call half done."""
+        try:
+            call = Call(
+                account=route.door(self.access, request.headers),
+                path=request.match_info,
+                query=request.query,
+                headers=request.headers,
+                body=_json(body) if route.method in {"POST", "PUT"} else None,
+            )
+            value = self.pages.endpoint(route.operation)(call)
+        except Refusal as refusal:
+            return self._refused(refusal)
+        return Answer.success(contradict(route.operation, value) if self.quirks else value)
+
+    def _refused(self, refusal: Refusal) -> Answer:
+        return Answer.refusal(refusal, status=self.refusal_status)
+
+
+async def _body(request: web.Request) -> bytes | Refusal:
+    """The bytes of the body, or why there are none."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return Refusal(7, f"the body is larger than {_LARGEST_BODY} bytes", status=413)
+    except web.RequestPayloadError:
+        return Refusal(7, "the body is not what its headers say")
+
+
+def _json(body: bytes | Refusal) -> Any:
+    if isinstance(body, Refusal):
+        raise body
+    try:
+        return wire.read(body)
+    except ValueError as reason:
+        raise Refusal(7, str(reason)) from None
+
+
+def _transaction_id(request: web.Request, raw: bytes) -> str | None:
+    """The transactionId that a call is about, from its query or its body."""
+    try:
+        body = wire.read(raw)
+    except ValueError:
+        return request.query.get("transactionId")
+    return body.get("transactionId") if isinstance(body, dict) else None

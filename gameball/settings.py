@@ -1,0 +1,200 @@
+"""What a client is told once: keys, where the API is, how long to wait, how often to try.
+
+What is not given comes from the environment: `GAMEBALL_API_KEY`, `GAMEBALL_SECRET_KEY`, `GAMEBALL_PARTNER_TOKEN` and
+`GAMEBALL_BASE_URL`, or from a file named by the same name with `_FILE` behind it.
+"""
+
+import ipaddress
+import math
+import os
+from pathlib import Path
+from typing import Any, Final, NoReturn, final
+from urllib.parse import SplitResult, urlsplit
+
+from attrs import Attribute, field, frozen
+
+from gameball.errors import CredentialsError, InvalidRequestError
+
+LIVE: Final = "https://api.gameball.co/api/v3.0"
+"""The API's own address. Test and live data share it: the key decides."""
+
+_SHORTEST_KEY: Final = 8
+"""What is shorter is no key but a stand-in in a test, and likely part of ordinary words."""
+
+
+@final
+class Secret:
+    """A key that shows itself only on request: `reveal()`. It prints as `****` and refuses to be pickled."""
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        """The key itself."""
+        return self.__text
+
+    def __repr__(self) -> str:
+        return "Secret('****')"
+
+    def __str__(self) -> str:
+        return "****"
+
+    def __format__(self, spec: str) -> str:
+        return format("****", spec)
+
+    def __eq__(self, other: object) -> bool:
+        return self.__text == other.__text if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.__text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled or copied: a masked copy would lose the key; pass reveal() instead")
+
+
+def _seconds(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        name = f"{type(instance).__name__}.{attribute.name}"
+        raise InvalidRequestError(f"{name} must be a positive number of seconds, not {value!r}", field=name)
+
+
+def _count(instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        name = f"{type(instance).__name__}.{attribute.name}"
+        raise InvalidRequestError(f"{name} must be a whole number from 1, not {value!r}", field=name)
+
+
+@frozen(kw_only=True)
+class Timeouts:
+    """How long to wait, in seconds.
+
+    Attributes:
+        connect: For a connection to open.
+        attempt: For one exchange, from the moment it has a connection.
+        total: For the whole call, with every retry and every wait for a free connection.
+    """
+
+    connect: float = field(default=5.0, validator=_seconds)
+    attempt: float = field(default=20.0, validator=_seconds)
+    total: float = field(default=90.0, validator=_seconds)
+
+
+@frozen(kw_only=True)
+class Retries:
+    """How often a request is tried, and how long to wait in between, in seconds.
+
+    The n-th wait is a random part of `backoff * 2**n`, never more than `cap`.
+    """
+
+    attempts: int = field(default=4, validator=_count)
+    backoff: float = field(default=0.5, validator=_seconds)
+    cap: float = field(default=8.0, validator=_seconds)
+
+
+@frozen(kw_only=True)
+class Credentials:
+    """The keys of an account, and the token of a partner: whichever there are."""
+
+    api_key: Secret | None = None
+    secret_key: Secret | None = None
+    partner_token: Secret | None = None
+
+    def redact(self, text: str) -> str:
+        """The text with every key of ours replaced by `****`: an API may repeat a key in its complaint."""
+        for secret in (self.api_key, self.secret_key, self.partner_token):
+            if secret is not None and len(secret.reveal()) >= _SHORTEST_KEY:
+                text = text.replace(secret.reveal(), "****")
+        return text
+
+
+def credentials(
+    api_key: str | Secret | None, secret_key: str | Secret | None, partner_token: str | Secret | None
+) -> Credentials:
+    """What was given, completed from the environment.
+
+    Raises:
+        CredentialsError: There is neither an API key nor a partner token, or one of them is unusable.
+    """
+    found = Credentials(
+        api_key=_secret("api_key", api_key),
+        secret_key=_secret("secret_key", secret_key),
+        partner_token=_secret("partner_token", partner_token),
+    )
+    if found.api_key is None and found.partner_token is None:
+        raise CredentialsError(
+            "no keys: pass api_key and secret_key (partners: partner_token), or set GAMEBALL_API_KEY and"
+            " GAMEBALL_SECRET_KEY (partners: GAMEBALL_PARTNER_TOKEN), or the same names with _FILE"
+        )
+    return found
+
+
+def base_url(given: str | None, *, allow_http: bool) -> str:
+    """The API's address, version included, without a slash at its end.
+
+    Raises:
+        InvalidRequestError: Not an http(s) address; plain http to another machine without `allow_http`.
+    """
+    if given is not None and not isinstance(given, str):
+        raise _bad_url("must be a str")
+    text = (given if given is not None else _from_environment("base_url") or LIVE).strip()
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018  (reading it is what checks it)
+    except ValueError:
+        raise _bad_url("is not an address") from None
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise _bad_url("must start with https:// and name a host")
+    if url.username is not None or url.query or url.fragment or any(map(_unprintable, text)):
+        raise _bad_url("must be scheme, host and path only, without user, query, fragment or white space")
+    if url.scheme == "http" and not allow_http and not _is_loopback(url):
+        raise _bad_url("must be https: keys do not travel in the clear, except to this machine or with allow_http=True")
+    return text.rstrip("/")
+
+
+def _secret(name: str, given: str | Secret | None) -> Secret | None:
+    if isinstance(given, Secret):
+        return given
+    if given is not None and not isinstance(given, str):
+        raise CredentialsError(f"{name} must be a str or a Secret")
+    text = given if given is not None else _from_environment(name)
+    if text is None:
+        return None
+    if not text.strip():
+        raise CredentialsError(f"{name} is empty")
+    if any(map(_unprintable, text.strip())):
+        raise CredentialsError(f"{name} must be printable ASCII without white space or line breaks inside")
+    return Secret(text.strip())
+
+
+def _from_environment(name: str) -> str | None:
+    variable = f"GAMEBALL_{name.upper()}"
+    if text := os.environ.get(variable, "").strip():
+        return text
+    path = os.environ.get(f"{variable}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+    raise CredentialsError(f"{name}: the file that {variable}_FILE names cannot be read: {reason}")
+
+
+def _unprintable(character: str) -> bool:
+    return not "!" <= character <= "~"
+
+
+def _is_loopback(url: SplitResult) -> bool:
+    host = url.hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bad_url(rule: str) -> InvalidRequestError:
+    return InvalidRequestError(f"base_url {rule}", field="base_url")

@@ -1,0 +1,83 @@
+"""The README's examples run as they stand, in the order of the page, against one local Gameball."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from gameball.sandbox import Sandbox
+
+README = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
+
+
+def code(section: str) -> str:
+    (block,) = re.findall(r"^```python\n(.*?)^```", SECTIONS[section], re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
+def run(section: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": section}
+    exec(compile(code(section), f"README.md, {section}", "exec", dont_inherit=True), names)  # noqa: S102 (ours)
+    return names
+
+
+@pytest.fixture(scope="module")
+def local_gameball() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def keys_in_the_environment(local_gameball: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAMEBALL_API_KEY", local_gameball.api_key)
+    monkeypatch.setenv("GAMEBALL_SECRET_KEY", local_gameball.secret_key)
+    monkeypatch.setenv("GAMEBALL_BASE_URL", local_gameball.base_url)
+
+
+def test_the_awaited_example_prints_the_points_and_the_transaction(capsys: pytest.CaptureFixture[str]) -> None:
+    run("Awaited")
+    points, transaction = capsys.readouterr().out.splitlines()
+    assert points == "20"
+    assert transaction.endswith("PaymentReward 20")
+
+
+def test_the_plain_example_redeems_what_it_held(local_gameball: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    run("Plain")
+    assert capsys.readouterr().out == "200\n"
+    assert local_gameball.ledger.balance("player123") == 20 + 500 - 200
+
+
+async def test_the_fastapi_example_rewards_through_its_route(local_gameball: Sandbox) -> None:
+    app = run("FastAPI")["app"]
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=ASGITransport(app), base_url="http://shop") as browser,
+    ):
+        answer = await browser.post("/orders/tra_9/reward", params={"player": "player9", "paid": "99.98"})
+    assert answer.json() == {"points": "20"}
+    assert local_gameball.ledger.balance("player9") == 20
+
+
+def test_the_error_example_tells_a_duplicate_and_a_computed_float(capsys: pytest.CaptureFixture[str]) -> None:
+    run("When something goes wrong")
+    duplicate, computed = capsys.readouterr().out.splitlines()
+    assert duplicate.startswith("305 ")
+    assert "transaction_id=tra_1, HTTP 422" in duplicate
+    assert computed.startswith("amount must have at most 15 significant digits")
+
+
+@pytest.mark.parametrize("section", ["Try it", "Test it"])
+def test_a_newcomer_needs_one_command(section: str) -> None:
+    (block,) = re.findall(r"^```sh\n(.*?)^```", SECTIONS[section], re.MULTILINE | re.DOTALL)
+    assert len(block.splitlines()) == 1
+
+
+def test_the_house_names_only_files_that_are_there() -> None:
+    named = re.findall(r"`(gameball/[^`]*)`", SECTIONS["How it is built"])
+    missing = [name for name in named if not Path(__file__).parent.parent.joinpath(name).exists()]
+    assert named
+    assert missing == []
