@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gameball.client import AsyncGameball as AsyncGameball, Gameball as Gameball
-    from gameball.core.delivery import Delivered as Delivered
+    from gameball.core.delivery import Attempt as Attempt, Delivered as Delivered
     from gameball.core.operation import Operation as Operation, Replay as Replay
     from gameball.errors import (
         AlreadyCancelledError as AlreadyCancelledError,
         APIError as APIError,
         AuthenticationError as AuthenticationError,
         BadRequestError as BadRequestError,
+        BatchTimeoutError as BatchTimeoutError,
         ConcurrentRequestError as ConcurrentRequestError,
         ConnectionFailedError as ConnectionFailedError,
         CredentialsError as CredentialsError,
@@ -36,6 +37,51 @@ if TYPE_CHECKING:
         TransactionNotFoundError as TransactionNotFoundError,
         TransactionTimeTakenError as TransactionTimeTakenError,
         UnexpectedAnswerError as UnexpectedAnswerError,
+    )
+    from gameball.models.batches import (
+        Batch as Batch,
+        BatchResponse as BatchResponse,
+        BatchRow as BatchRow,
+        BatchStatus as BatchStatus,
+    )
+    from gameball.models.clients import (
+        UNSET as UNSET,
+        ClientKeys as ClientKeys,
+        ClientStatus as ClientStatus,
+        PartnerClient as PartnerClient,
+    )
+    from gameball.models.configurations import (
+        ApplicableTo as ApplicableTo,
+        AvailableLevel as AvailableLevel,
+        AvailableTo as AvailableTo,
+        CashbackConfiguration as CashbackConfiguration,
+        CashbackFactors as CashbackFactors,
+        CashbackRule as CashbackRule,
+        Challenge as Challenge,
+        ChallengeAvailability as ChallengeAvailability,
+        ChallengeConfiguration as ChallengeConfiguration,
+        ChallengeReward as ChallengeReward,
+        ChallengeType as ChallengeType,
+        Configuration as Configuration,
+        ControlConfig as ControlConfig,
+        CouponGroup as CouponGroup,
+        CouponReward as CouponReward,
+        Level as Level,
+        LevelBenefits as LevelBenefits,
+        PlayerReward as PlayerReward,
+        Product as Product,
+        RedemptionConfiguration as RedemptionConfiguration,
+        RedemptionFactors as RedemptionFactors,
+        RedemptionOffer as RedemptionOffer,
+        RedemptionRule as RedemptionRule,
+        Referral as Referral,
+        ReferralMethod as ReferralMethod,
+        ReferralReward as ReferralReward,
+        RewardType as RewardType,
+        RuleCoupon as RuleCoupon,
+        RuleType as RuleType,
+        Visibility as Visibility,
+        Voucher as Voucher,
     )
     from gameball.models.shared import Branch as Branch, Merchant as Merchant, Points as Points
     from gameball.models.transactions import (
@@ -64,6 +110,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncGameball": "gameball.client",
     "Gameball": "gameball.client",
+    "Attempt": "gameball.core.delivery",
     "Delivered": "gameball.core.delivery",
     "Operation": "gameball.core.operation",
     "Replay": "gameball.core.operation",
@@ -71,6 +118,7 @@ _HOMES = {
     "AlreadyCancelledError": "gameball.errors",
     "AuthenticationError": "gameball.errors",
     "BadRequestError": "gameball.errors",
+    "BatchTimeoutError": "gameball.errors",
     "ConcurrentRequestError": "gameball.errors",
     "ConnectionFailedError": "gameball.errors",
     "CredentialsError": "gameball.errors",
@@ -91,6 +139,45 @@ _HOMES = {
     "TransactionNotFoundError": "gameball.errors",
     "TransactionTimeTakenError": "gameball.errors",
     "UnexpectedAnswerError": "gameball.errors",
+    "Batch": "gameball.models.batches",
+    "BatchResponse": "gameball.models.batches",
+    "BatchRow": "gameball.models.batches",
+    "BatchStatus": "gameball.models.batches",
+    "ClientKeys": "gameball.models.clients",
+    "ClientStatus": "gameball.models.clients",
+    "PartnerClient": "gameball.models.clients",
+    "UNSET": "gameball.models.clients",
+    "ApplicableTo": "gameball.models.configurations",
+    "AvailableLevel": "gameball.models.configurations",
+    "AvailableTo": "gameball.models.configurations",
+    "CashbackConfiguration": "gameball.models.configurations",
+    "CashbackFactors": "gameball.models.configurations",
+    "CashbackRule": "gameball.models.configurations",
+    "Challenge": "gameball.models.configurations",
+    "ChallengeAvailability": "gameball.models.configurations",
+    "ChallengeConfiguration": "gameball.models.configurations",
+    "ChallengeReward": "gameball.models.configurations",
+    "ChallengeType": "gameball.models.configurations",
+    "Configuration": "gameball.models.configurations",
+    "ControlConfig": "gameball.models.configurations",
+    "CouponGroup": "gameball.models.configurations",
+    "CouponReward": "gameball.models.configurations",
+    "Level": "gameball.models.configurations",
+    "LevelBenefits": "gameball.models.configurations",
+    "PlayerReward": "gameball.models.configurations",
+    "Product": "gameball.models.configurations",
+    "RedemptionConfiguration": "gameball.models.configurations",
+    "RedemptionFactors": "gameball.models.configurations",
+    "RedemptionOffer": "gameball.models.configurations",
+    "RedemptionRule": "gameball.models.configurations",
+    "Referral": "gameball.models.configurations",
+    "ReferralMethod": "gameball.models.configurations",
+    "ReferralReward": "gameball.models.configurations",
+    "RewardType": "gameball.models.configurations",
+    "RuleCoupon": "gameball.models.configurations",
+    "RuleType": "gameball.models.configurations",
+    "Visibility": "gameball.models.configurations",
+    "Voucher": "gameball.models.configurations",
     "Branch": "gameball.models.shared",
     "Merchant": "gameball.models.shared",
     "Points": "gameball.models.shared",
@@ -118,9 +205,10 @@ _HOMES = {
     "__version__": "gameball.version",
 }
 
+if not TYPE_CHECKING:  # type checkers know the names above, and flag all others
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value

@@ -1,18 +1,29 @@
 """The two clients: settings in, resources out."""
 
+from collections.abc import Mapping, Sequence
+from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from attrs import evolve
 
 from gameball import settings
 from gameball.core import portal
-from gameball.core.faces import Awaiting, Face, Faced, Waiting
-from gameball.core.operation import Operation
+from gameball.core.faces import Awaiting, Face, Faced, Waiting, call
+from gameball.core.operation import Operation, Replay
 from gameball.errors import InvalidRequestError
+from gameball.models.shared import check_whole
+from gameball.resources.batches import Batches
+from gameball.resources.clients import Clients
+from gameball.resources.configurations import Configurations
+from gameball.resources.raw import raw
 from gameball.resources.transactions import Transactions
 from gameball.settings import Retries, Secret, Timeouts
 
 if TYPE_CHECKING:
-    from gameball.core.delivery import Delivered
+    from aiohttp import ClientSession
+
+    from gameball.core.delivery import Delivered, Delivery, Observer
 
 T = TypeVar("T")
 
@@ -21,6 +32,138 @@ class _Client(Faced[Face]):
     """What both clients are made of."""
 
     _of_face: ClassVar[type[Awaiting] | type[Waiting]]
+
+    def _open(
+        self,
+        api_key: str | Secret | None,
+        secret_key: str | Secret | None,
+        partner_token: str | Secret | None,
+        base_url: str | None,
+        *,
+        allow_http: bool,
+        timeouts: Timeouts,
+        retries: Retries,
+        connections: int,
+        session: "ClientSession | None",
+        proxy: str | None,
+        ssl: SSLContext | None,
+        observers: Sequence["Observer"],
+    ) -> None:
+        # aiohttp is loaded with the first client, not with the package; and on the caller's thread, before the
+        # loop thread exists: a fork in the midst of an import would leave its lock held.
+        from gameball.core.delivery import Delivery  # noqa: PLC0415
+        from gameball.core.transport import Transport  # noqa: PLC0415
+
+        portal.prepare()
+        check_whole("connections", connections, 1, 2**31 - 1)
+        _check_kind("timeouts", timeouts, Timeouts)
+        _check_kind("retries", retries, Retries)
+        if ssl is not None:
+            _check_kind("ssl", ssl, SSLContext)
+        keys = settings.credentials(api_key, secret_key, partner_token)
+        self._address = settings.base_url(base_url, allow_http=allow_http)
+        transport = Transport(
+            self._address,
+            keys,
+            timeouts,
+            connections,
+            session=session,
+            proxy=settings.proxy(proxy),
+            tls=ssl,
+        )
+        self._furnish(
+            Delivery(
+                transport=transport, credentials=keys, timeouts=timeouts, retries=retries, observers=tuple(observers)
+            )
+        )
+
+    def _furnish(self, delivery: "Delivery") -> None:
+        super().__init__(self._of_face)
+        self._delivery = delivery
+        self.transactions: Transactions[Face] = Transactions(self._of_face, delivery)
+        self.batches: Batches[Face] = Batches(self._of_face, delivery)
+        self.clients: Clients[Face] = Clients(self._of_face, delivery)
+        self.configurations: Configurations[Face] = Configurations(self._of_face, delivery)
+
+    def with_options(
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The same client with other manners: it shares connections and the retry budget with this one.
+
+        Args:
+            timeouts: Instead of this client's.
+            retries: Instead of this client's.
+            headers: Sent with every request, beside this client's own. Those that sign or frame a request cannot be
+                set.
+
+        Raises:
+            InvalidRequestError: An option breaks its rule.
+        """
+        if timeouts is not None:
+            _check_kind("timeouts", timeouts, Timeouts)
+        if retries is not None:
+            _check_kind("retries", retries, Retries)
+        mine = self._delivery
+        other = type(self).__new__(type(self))
+        other._address = self._address  # noqa: SLF001 (it is one of us)
+        other._furnish(  # noqa: SLF001 (it is one of us)
+            evolve(
+                mine,
+                timeouts=timeouts or mine.timeouts,
+                retries=retries or mine.retries,
+                headers={**mine.headers, **settings.free_headers(headers or {})},
+            )
+        )
+        return other
+
+    @call
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        replay: Replay | None = None,
+    ) -> Any:
+        """Ask an endpoint that this package does not know, and give its answer as plain JSON.
+
+        Numbers with a fraction come as Decimal. All keys that there are sign the request.
+
+        Args:
+            method: GET, HEAD, POST, PUT, PATCH or DELETE.
+            path: Below the base URL, as in "/integrations/player/player123"; what is escaped in it stays so.
+            query: Names and values; None values are left out.
+            json: The body, as plain JSON.
+            replay: What may be done when the answer is lost. By default GET and HEAD are repeated, the rest is not.
+
+        Raises:
+            GameballError: Whatever went wrong; its `outcome` tells what became of the request.
+        """
+        return await self._delivery.send(raw(method, path, query=query, json=json, replay=replay))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._address!r})"
+
+
+def _check_kind(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise InvalidRequestError(f"{name} must be a {kind.__name__}, not {type(value).__name__}", field=name)
+
+
+class AsyncGameball(_Client[Awaiting]):
+    """The awaited client of Gameball's API v3.0, for FastAPI, aiohttp and everything else on asyncio.
+
+    Make one and keep it: it opens connections at its first call and shares them. It may serve several event loops
+    in turn, each with connections of its own. Leave it by `async with`, or by `aclose()`; a later call opens new
+    connections.
+    """
+
+    _of_face = Awaiting
 
     def __init__(
         self,
@@ -33,6 +176,10 @@ class _Client(Faced[Face]):
         timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
         retries: Retries = Retries(),  # noqa: B008 (frozen)
         connections: int = 100,
+        session: "ClientSession | None" = None,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        observers: Sequence["Observer"] = (),
     ) -> None:
         """Settings in, resources out; nothing is opened before the first call.
 
@@ -45,37 +192,30 @@ class _Client(Faced[Face]):
             timeouts: For a connection, an exchange, and the whole call, in seconds.
             retries: How often a request is tried, and how long to wait in between.
             connections: The most requests at one time; further calls wait for their turn.
+            session: An aiohttp session of yours to send with. It is never closed here, serves its own loop only, and
+                may repeat idempotent requests by itself.
+            proxy: The address of a proxy; the environment's are never used.
+            ssl: How to verify the API's certificate, instead of the system's way.
+            observers: Called with an Attempt after every exchange, on the event loop's thread.
 
         Raises:
             CredentialsError: There are no keys, or one of them cannot be used.
             InvalidRequestError: A setting breaks its rule.
         """
-        # aiohttp is loaded with the first client, not with the package; and on the caller's thread, before the
-        # loop thread exists: a fork in the midst of an import would leave its lock held.
-        from gameball.core.delivery import Delivery  # noqa: PLC0415
-        from gameball.core.transport import Transport  # noqa: PLC0415
-
-        super().__init__(self._of_face)
-        if isinstance(connections, bool) or not isinstance(connections, int) or connections < 1:
-            raise InvalidRequestError("connections must be a whole number from 1", field="connections")
-        keys = settings.credentials(api_key, secret_key, partner_token)
-        address = settings.base_url(base_url, allow_http=allow_http)
-        self._delivery = Delivery(Transport(address, keys, timeouts, connections), keys, timeouts, retries)
-        self._address = address
-        self.transactions: Transactions[Face] = Transactions(self._of_face, self._delivery)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._address!r})"
-
-
-class AsyncGameball(_Client[Awaiting]):
-    """The awaited client of Gameball's API v3.0, for FastAPI, aiohttp and everything else on asyncio.
-
-    Make one and keep it: it opens connections at its first call and shares them. It may serve several event loops
-    in turn, each with connections of its own. Leave it by `async with`, or by `aclose()`.
-    """
-
-    _of_face = Awaiting
+        self._open(
+            api_key,
+            secret_key,
+            partner_token,
+            base_url,
+            allow_http=allow_http,
+            timeouts=timeouts,
+            retries=retries,
+            connections=connections,
+            session=session,
+            proxy=proxy,
+            ssl=ssl,
+            observers=observers,
+        )
 
     async def send(self, operation: Operation[T]) -> T:
         """Carry out an operation and give its value, as every resource method does."""
@@ -102,13 +242,64 @@ class Gameball(_Client[Waiting]):
     """The plain client of Gameball's API v3.0, for Django, Celery and scripts: the same calls without await.
 
     Make one and share it between threads. Its calls run on one background event loop per process; a forked child
-    starts its own. Leave it by `with`, or by `close()`, or simply end the program.
+    starts its own. Leave it by `with`, or by `close()`, or simply end the program; a later call opens new
+    connections.
 
     Inside a running event loop (a notebook, say) calls work, but block that loop until they are done: prefer
     AsyncGameball there.
     """
 
     _of_face = Waiting
+
+    def __init__(
+        self,
+        api_key: str | Secret | None = None,
+        secret_key: str | Secret | None = None,
+        *,
+        partner_token: str | Secret | None = None,
+        base_url: str | None = None,
+        allow_http: bool = False,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
+        retries: Retries = Retries(),  # noqa: B008 (frozen)
+        connections: int = 100,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        observers: Sequence["Observer"] = (),
+    ) -> None:
+        """Settings in, resources out; nothing is opened before the first call.
+
+        Args:
+            api_key: The account's APIKey; or GAMEBALL_API_KEY, or the file that GAMEBALL_API_KEY_FILE names.
+            secret_key: The account's SecretKey; from the environment likewise.
+            partner_token: A partner's access token; from the environment likewise.
+            base_url: The API's address with its version; or GAMEBALL_BASE_URL; or the live API.
+            allow_http: Take a plain http address that is not this machine's.
+            timeouts: For a connection, an exchange, and the whole call, in seconds.
+            retries: How often a request is tried, and how long to wait in between.
+            connections: The most requests at one time; further calls wait for their turn.
+            proxy: The address of a proxy; the environment's are never used.
+            ssl: How to verify the API's certificate, instead of the system's way.
+            observers: Called with an Attempt after every exchange, on the background loop's thread: not the place
+                for a plain call.
+
+        Raises:
+            CredentialsError: There are no keys, or one of them cannot be used.
+            InvalidRequestError: A setting breaks its rule.
+        """
+        self._open(
+            api_key,
+            secret_key,
+            partner_token,
+            base_url,
+            allow_http=allow_http,
+            timeouts=timeouts,
+            retries=retries,
+            connections=connections,
+            session=None,
+            proxy=proxy,
+            ssl=ssl,
+            observers=observers,
+        )
 
     def send(self, operation: Operation[T]) -> T:
         """Carry out an operation and give its value, as every resource method does."""

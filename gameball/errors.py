@@ -16,6 +16,7 @@ Outcome = Literal["applied", "not_applied", "unknown"]
 
 def _restore(cls: "type[GameballError]", args: tuple[object, ...], state: dict[str, Any]) -> "GameballError":
     error = cls.__new__(cls, *args)
+    error.args = args  # an OSError (TimeoutError) leaves them to its constructor
     error.__dict__.update(state)
     return error
 
@@ -119,6 +120,12 @@ class UnexpectedAnswerError(GameballError):
 
 class TimedOutError(GameballError, TimeoutError):
     """`Timeouts.total` ran out on a read, or before anything of a write was sent."""
+
+
+class BatchTimeoutError(GameballError):
+    """Waiting for a batch took longer than asked for; the batch goes on at the API."""
+
+    outcome = "unknown"
 
 
 class APIError(GameballError):

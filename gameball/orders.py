@@ -51,7 +51,8 @@ def read_orders(path: Path) -> list[CashbackRequest]:
 
 
 def _rows(name: str, lines: "_csv.Reader") -> Iterator[CashbackRequest]:
-    header = [COLUMNS.get(title.strip(), title.strip()) for title in next(lines, [])]
+    titles: list[str] = next(lines, list[str]())
+    header = [COLUMNS.get(title.strip(), title.strip()) for title in titles]
     for column in REQUIRED:
         if header.count(column) != 1:
             problem = "lacks the column" if column not in header else "has twice the column"

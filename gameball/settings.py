@@ -5,8 +5,9 @@ What is not given comes from the environment: `GAMEBALL_API_KEY`, `GAMEBALL_SECR
 """
 
 import ipaddress
-import math
 import os
+import string
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn, final
 from urllib.parse import SplitResult, urlsplit
@@ -54,16 +55,20 @@ class Secret:
         raise TypeError("a Secret cannot be pickled or copied: a masked copy would lose the key; pass reveal() instead")
 
 
+LONGEST: Final = 10.0**9
+"""Seconds; more than any wait, and nothing that a clock could not add."""
+
+
 def _seconds(instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST:
         name = f"{type(instance).__name__}.{attribute.name}"
-        raise InvalidRequestError(f"{name} must be a positive number of seconds, not {value!r}", field=name)
+        raise InvalidRequestError(f"{name} must be a positive number of seconds", field=name)
 
 
 def _count(instance: object, attribute: "Attribute[Any]", value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         name = f"{type(instance).__name__}.{attribute.name}"
-        raise InvalidRequestError(f"{name} must be a whole number from 1, not {value!r}", field=name)
+        raise InvalidRequestError(f"{name} must be a whole number from 1", field=name)
 
 
 @frozen(kw_only=True)
@@ -103,9 +108,11 @@ class Credentials:
 
     def redact(self, text: str) -> str:
         """The text with every key of ours replaced by `****`: an API may repeat a key in its complaint."""
-        for secret in (self.api_key, self.secret_key, self.partner_token):
-            if secret is not None and len(secret.reveal()) >= _SHORTEST_KEY:
-                text = text.replace(secret.reveal(), "****")
+        secrets = (self.api_key, self.secret_key, self.partner_token)
+        # The longest first: one key may be the beginning of another.
+        for key in sorted((secret.reveal() for secret in secrets if secret is not None), key=len, reverse=True):
+            if len(key) >= _SHORTEST_KEY:
+                text = text.replace(key, "****")
         return text
 
 
@@ -139,26 +146,71 @@ def base_url(given: str | None, *, allow_http: bool) -> str:
     if given is not None and not isinstance(given, str):
         raise _bad_url("must be a str")
     text = (given if given is not None else _from_environment("base_url") or LIVE).strip()
-    try:
-        url = urlsplit(text)
-        url.port  # noqa: B018  (reading it is what checks it)
-    except ValueError:
-        raise _bad_url("is not an address") from None
+    url = _split(text)
+    if url is None:
+        raise _bad_url("is not an address")
     if url.scheme not in ("http", "https") or not url.hostname:
         raise _bad_url("must start with https:// and name a host")
-    if url.username is not None or url.query or url.fragment or any(map(_unprintable, text)):
+    if url.username is not None or set(text) & {"?", "#"} or any(map(_unprintable, text)):
         raise _bad_url("must be scheme, host and path only, without user, query, fragment or white space")
     if url.scheme == "http" and not allow_http and not _is_loopback(url):
         raise _bad_url("must be https: keys do not travel in the clear, except to this machine or with allow_http=True")
     return text.rstrip("/")
 
 
+def proxy(given: str | None) -> str | None:
+    """A proxy's address; it may hold a user and a password.
+
+    Raises:
+        InvalidRequestError: Not an http(s) address.
+    """
+    if given is None:
+        return None
+    url = _split(given) if isinstance(given, str) else None
+    if url is None or url.scheme not in ("http", "https") or not url.hostname or any(map(_unprintable, given)):
+        raise InvalidRequestError("proxy must be an http:// or https:// address", field="proxy")
+    return given
+
+
+_OUR_HEADERS: Final = frozenset(
+    {"apikey", "authorization", "lang", "secretkey", "storeid"}
+    | {"accept-encoding", "connection", "content-encoding", "content-length", "content-type", "cookie", "expect"}
+    | {"host", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers that sign or frame a request, or that an argument sets."""
+
+_TOKEN: Final = frozenset("!#$%&'*+-.^_`|~" + string.ascii_letters + string.digits)
+
+
+def free_headers(given: Mapping[str, str]) -> Mapping[str, str]:
+    """Headers of the caller's own.
+
+    Raises:
+        InvalidRequestError: One of them signs or frames the request, or cannot travel.
+    """
+    for name, value in given.items():
+        if not name or not set(name) <= _TOKEN:
+            raise InvalidRequestError("headers: a name must be letters, digits and dashes", field="headers")
+        if name.casefold() in _OUR_HEADERS:
+            raise InvalidRequestError(f"headers: {name} cannot be set: it signs or frames the request", field="headers")
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise InvalidRequestError(f"headers: the value of {name} must be printable ASCII", field="headers")
+    return dict(given)
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018  (reading it is what checks it)
+    except ValueError:  # its own sentence may repeat a password
+        return None
+    return url
+
+
 def _secret(name: str, given: str | Secret | None) -> Secret | None:
-    if isinstance(given, Secret):
-        return given
-    if given is not None and not isinstance(given, str):
+    if given is not None and not isinstance(given, str | Secret):
         raise CredentialsError(f"{name} must be a str or a Secret")
-    text = given if given is not None else _from_environment(name)
+    text = given.reveal() if isinstance(given, Secret) else given if given is not None else _from_environment(name)
     if text is None:
         return None
     if not text.strip():

@@ -3,7 +3,13 @@
 import os
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
+
+from attrs import evolve
+
+from gameball.models.shared import PlayerRequest
+
+Request = TypeVar("Request", bound=PlayerRequest)
 
 _TICK: Final = timedelta(microseconds=1)
 _lock = threading.Lock()
@@ -16,6 +22,11 @@ def stamp() -> datetime:
     with _lock:
         _last = max(datetime.now(UTC), _last + _TICK)
         return _last
+
+
+def stamped(request: Request) -> Request:
+    """The request with its time: the caller's, or else now."""
+    return request if request.transaction_time else evolve(request, transaction_time=stamp())
 
 
 def _renew_lock() -> None:

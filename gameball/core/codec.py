@@ -7,6 +7,7 @@ on (unknown fields, drifting case, numbers in strings, four ways to write a time
 reward without its id is not an answer.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -23,8 +24,12 @@ from cattrs import Converter
 from gameball.core.operation import Operation
 from gameball.core.wire import Answer, Request
 from gameball.errors import APIError, UnexpectedAnswerError, api_error
-from gameball.models.shared import OpenEnum, Points
-from gameball.models.transactions import TransactionStatus
+from gameball.models.batches import BatchId
+from gameball.models.clients import UNSET
+from gameball.models.configurations import ChallengeConfiguration
+from gameball.models.shared import OpenEnum, Points, refuse
+from gameball.models.transactions import CouponCode, TransactionStatus
+from gameball.settings import Secret
 
 T = TypeVar("T")
 
@@ -37,10 +42,18 @@ SPELLINGS: Final[Mapping[str, str]] = {
 
 OTHER_SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "gameballTransactionId": ("gameballTrasnactionId",),
+    "isDefault": ("isDefaultRule",),
+    "points": ("point",),
+    "playerUniqueId": ("customerId",),
+    "message": ("error",),
 }
 """What the API was seen to write instead, beside a drift in case, which is always understood."""
 
-LONGEST_MESSAGE: Final = 300
+ENVELOPES: Final[Mapping[Any, tuple[str, ...]]] = {
+    BatchId: ("batchId", "jobId"),
+    tuple[ChallengeConfiguration, ...]: ("challengesConfig", "challenges"),
+}
+"""Answers that are one value, and the keys it comes under; the value itself, bare, is read as well."""
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
 _write = msgspec.json.Encoder(decimal_format="number").encode
@@ -50,13 +63,13 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # --- out
 
 
-def encode(operation: Operation[Any]) -> Request:
-    """The request that the operation stands for, byte for byte."""
+def encode(operation: Operation[Any], headers: Mapping[str, str] = {}) -> Request:
+    """The request that the operation stands for, byte for byte; `headers` are the client's own."""
     return Request(
         method=operation.method,
         target=operation.path + _query_string(operation.query),
         signature=operation.signature,
-        headers=operation.headers,
+        headers={**headers, **operation.headers} if headers else operation.headers,
         body=None if operation.body is None else _write(dump(operation.body)),
     )
 
@@ -101,6 +114,12 @@ def _plain_decimal(value: Decimal) -> Decimal | msgspec.Raw:
     return msgspec.Raw(format(value, "f").encode()) if "E" in str(value) else value
 
 
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise refuse("json", f"must hold finite numbers only, not {value}")
+    return value
+
+
 def _spelling(name: str) -> str:
     head, *rest = name.split("_")
     return SPELLINGS.get(name) or head + "".join(part.capitalize() for part in rest)
@@ -121,7 +140,7 @@ def decode(operation: Operation[T], answer: Answer) -> T:
     if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         raise _unexpected(answer, "a redirect, which is never followed; check base_url")
     if operation.returns is NoneType:
-        if answer.body.lstrip().startswith(b"<"):
+        if answer.body.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"<"):
             raise _unexpected(answer, "a page of HTML instead of an answer of the API")
         return None  # type: ignore[return-value]  # T is None here
     try:
@@ -137,7 +156,20 @@ def load(body: bytes, kind: type[T]) -> T:
     Raises:
         UnreadableError: It is not JSON, or not of this shape.
     """
-    return _converter.structure(parse(body), kind)
+    data = parse(body)
+    return data if kind is object else _converter.structure(_unwrapped(data, kind), kind)
+
+
+def _unwrapped(data: Any, kind: Any) -> Any:
+    keys = ENVELOPES.get(kind)
+    if keys is None or not isinstance(data, dict):
+        return data
+    folded = {key.casefold(): value for key, value in data.items()}
+    for key in keys:
+        if (value := folded.get(key.casefold())) is not None:
+            # Where several are meant, one alone stands for a list of one.
+            return [value] if _is_tuple(kind) and isinstance(value, dict) else value
+    raise UnreadableError(f"{keys[0]} is missing")
 
 
 def parse(body: bytes) -> Any:
@@ -191,14 +223,14 @@ def _line(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     words = " ".join(value.split())
-    return "".join(filter(str.isprintable, words))[:LONGEST_MESSAGE] or None
+    return "".join(filter(str.isprintable, words)) or None
 
 
 # --- the rules for single values
 
 _NUMBER = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 _LARGEST: Final = 40
-"""Digits before the point beyond which a number is no amount, count or number of points."""
+"""Digits before or behind the point beyond which a number is no amount, count or number of points."""
 
 
 def _number(value: object) -> Decimal:
@@ -206,7 +238,7 @@ def _number(value: object) -> Decimal:
         value = Decimal(value.strip())
     elif isinstance(value, int) and not isinstance(value, bool):
         value = Decimal(value)
-    if not isinstance(value, Decimal) or value.adjusted() > _LARGEST:
+    if not isinstance(value, Decimal) or abs(value.adjusted()) > _LARGEST:
         raise UnreadableError("is not a number")
     return value
 
@@ -238,9 +270,27 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     try:
-        return format(_points(value), "f" if isinstance(value, Decimal) else "")
+        number = _points(value)
     except UnreadableError:
         raise UnreadableError("is not a string") from None
+    return str(number) if isinstance(number, int) else format(number, "f")
+
+
+def _id(value: object) -> BatchId:
+    text = _text(value).strip()
+    if not text:
+        raise UnreadableError("is empty")
+    return BatchId(text)
+
+
+def _coupon_code(value: object) -> CouponCode:
+    if not isinstance(value, str):
+        raise UnreadableError("is not a string")
+    return CouponCode(value)
+
+
+def _secret(value: object) -> Secret:
+    return Secret(_text(value))
 
 
 def _word(value: object, kind: type[OpenEnum]) -> OpenEnum:
@@ -308,8 +358,8 @@ def _values(plan: list[_Field], data: dict[str, Any]) -> dict[str, Any]:
                 found += 1
                 if not field.missing(value := data[key]):
                     values[field.name] = field.read(value, field.of)
-        if found < len(plan) and found < len(data):
-            for field, value in _drifted(plan, data):
+        if len(values) < len(plan) and found < len(data):
+            for field, value in _drifted(plan, data, values):
                 key = field.key
                 values[field.name] = field.read(value, field.of)
     except UnreadableError as error:
@@ -319,11 +369,11 @@ def _values(plan: list[_Field], data: dict[str, Any]) -> dict[str, Any]:
     raise UnreadableError(problem)
 
 
-def _drifted(plan: list[_Field], data: dict[str, Any]) -> Iterator[tuple[_Field, Any]]:
+def _drifted(plan: list[_Field], data: dict[str, Any], values: Mapping[str, Any]) -> Iterator[tuple[_Field, Any]]:
     """The fields that are there under another case or spelling of their key."""
     folded = {key.casefold(): value for key, value in data.items()}
     for field in plan:
-        if field.key not in data:
+        if field.name not in values:
             for spelling in (field.key, *OTHER_SPELLINGS.get(field.key, ())):
                 if not field.missing(value := folded.get(spelling.casefold())):
                     yield field, value
@@ -331,14 +381,23 @@ def _drifted(plan: list[_Field], data: dict[str, Any]) -> Iterator[tuple[_Field,
 
 
 def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
-    """A hook that writes an attrs value as a JSON object, leaving out what was not given."""
-    plan = [(a.name, _spelling(a.name)) for a in attrs.fields(kind)]
+    """A hook that writes an attrs value as a JSON object, leaving out what was not given.
+
+    None is what was not given, except where UNSET says that and None stands for null.
+    """
+    plan = [(a.name, _spelling(a.name), _not_given(a.default)) for a in attrs.fields(kind)]
 
     def write(value: Any) -> dict[str, Any]:
-        given = ((key, getattr(value, name)) for name, key in plan)
-        return {key: _converter.unstructure(part) for key, part in given if part is not None and part != ()}
+        parts = ((key, getattr(value, name), not_given) for name, key, not_given in plan)
+        return {key: _converter.unstructure(part) for key, part, not_given in parts if part not in not_given}
 
     return write
+
+
+def _not_given(default: object) -> tuple[object, ...]:
+    if default is UNSET:
+        return (UNSET,)
+    return (None, ()) if default == () else (None,)
 
 
 def _sequence_reader(kind: Any) -> Callable[[Any, Any], Any]:
@@ -366,11 +425,10 @@ _VALUES: Final[Mapping[Any, Callable[[Any], Any]]] = {
     Decimal: _number,
     datetime: _time,
     Points: _points,
+    BatchId: _id,
+    CouponCode: _coupon_code,
+    Secret: _secret,
 }
-
-
-def _is_open_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, OpenEnum)
 
 
 def _is_tuple(kind: Any) -> bool:
@@ -387,11 +445,15 @@ def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook_factory(attrs.has, _reader)
     converter.register_structure_hook_factory(_is_tuple, _sequence_reader)
-    converter.register_structure_hook_factory(lambda kind: kind in _VALUES, _value_reader)
-    converter.register_structure_hook_func(_is_open_enum, _word)
+    # By class: cattrs asks its own rules for str, int, bool and enumerations before any of a factory's.
+    for kind in _VALUES:
+        converter.register_structure_hook(kind, _value_reader(kind))
+    for kind in OpenEnum.__subclasses__():
+        converter.register_structure_hook(kind, _word)
     converter.register_unstructure_hook_factory(attrs.has, _writer)
     converter.register_unstructure_hook(datetime, instant)
     converter.register_unstructure_hook(Decimal, _plain_decimal)
+    converter.register_unstructure_hook(float, _finite)
     return converter
 
 

@@ -5,7 +5,8 @@ A resource is generic in its face. On `Transactions[Awaiting]` a method is the g
 """
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from types import GenericAlias, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, overload
 
@@ -33,16 +34,23 @@ class Faced(Generic[Face]):
         self._face = face
 
 
-def _plain(method: Callable[..., Any], function: Callable[..., Any], returns: Any, owner: Any) -> Callable[..., Any]:
-    """Give a plain method the name, the words and the signature of the function that it stands for."""
+def _posing(
+    method: Callable[..., Any], function: Callable[..., Any], owner: Any, returns: Any = inspect.Signature.empty
+) -> Callable[..., Any]:
+    """Give a method the name, the words and the signature of the function that it stands for.
+
+    Bound to `owner` unless that is None; giving back `returns` where that differs.
+    """
     signature = inspect.signature(function)
-    _, *parameters = signature.parameters.values()
-    plain: Any = method
-    plain.__name__ = function.__name__
-    plain.__qualname__ = f"{type(owner).__name__}.{function.__name__}"
-    plain.__module__ = function.__module__
-    plain.__doc__ = function.__doc__
-    plain.__signature__ = signature.replace(parameters=parameters, return_annotation=returns)
+    parameters = list(signature.parameters.values())
+    returns = signature.return_annotation if returns is inspect.Signature.empty else returns
+    posing: Any = method
+    posing.__name__ = function.__name__
+    posing.__qualname__ = function.__qualname__
+    posing.__module__ = function.__module__
+    posing.__doc__ = function.__doc__
+    bound = parameters if owner is None else parameters[1:]
+    posing.__signature__ = signature.replace(parameters=bound, return_annotation=returns)
     return method
 
 
@@ -72,7 +80,7 @@ class call(Generic[P, T]):  # noqa: N801 (a decorator)
         def wait(*args: Any, **kwargs: Any) -> Any:
             return portal.run(function, instance, *args, **kwargs)
 
-        method = _plain(wait, function, inspect.signature(function).return_annotation, instance)
+        method = _posing(wait, function, instance)
         # An instance's own attribute comes before this descriptor: made once, found directly from then on.
         vars(instance)[self._name] = method
         return method
@@ -98,12 +106,13 @@ class each(Generic[P, T]):  # noqa: N801 (a decorator)
     @overload
     def __get__(self, instance: Faced[Awaiting], owner: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
-        if instance is None:
-            return self._function
         function = self._function
+        (chunk_type,) = get_args(inspect.signature(function).return_annotation)
+        item = get_args(chunk_type)[0]
+        bound = () if instance is None else (instance,)
 
         async def iterate(*args: Any, **kwargs: Any) -> AsyncIterator[T]:
-            chunks: Any = function(instance, *args, **kwargs)
+            chunks: Any = function(*bound, *args, **kwargs)
             try:
                 async for chunk in chunks:
                     for item in chunk:
@@ -112,19 +121,65 @@ class each(Generic[P, T]):  # noqa: N801 (a decorator)
                 await chunks.aclose()
 
         def iterate_plainly(*args: Any, **kwargs: Any) -> Iterator[T]:
-            chunks: Any = function(instance, *args, **kwargs)
+            chunks: Any = function(*bound, *args, **kwargs)
             try:
                 while (chunk := portal.run(anext, chunks, None)) is not None:
                     yield from chunk
             finally:
-                portal.run(chunks.aclose)
+                portal.close(chunks)
 
-        (chunk_type,) = get_args(inspect.signature(function).return_annotation)
-        item = get_args(chunk_type)[0]
-        if instance._face is Awaiting:  # noqa: SLF001 (the other half of this module)
-            returns = GenericAlias(AsyncIterator, (item,))
-            method = _plain(iterate, function, returns, instance)
+        if instance is not None and instance._face is Waiting:  # noqa: SLF001 (the other half of this module)
+            method = _posing(iterate_plainly, function, instance, GenericAlias(Iterator, (item,)))
         else:
-            method = _plain(iterate_plainly, function, GenericAlias(Iterator, (item,)), instance)
-        vars(instance)[self._name] = method
+            method = _posing(iterate, function, instance, GenericAlias(AsyncIterator, (item,)))
+        if instance is not None:
+            vars(instance)[self._name] = method
+        return method
+
+
+class during(Generic[P, T]):  # noqa: N801 (a decorator)
+    """Decorates an async generator method that yields once: a context manager, for `async with` or `with`."""
+
+    def __init__(self, function: Callable[Concatenate[Any, P], AsyncGenerator[T, None]]) -> None:
+        self._function: Callable[..., AsyncGenerator[T, None]] = function
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], AbstractAsyncContextManager[T]]: ...
+    @overload
+    def __get__(self, instance: Faced[Waiting], owner: type) -> Callable[P, AbstractContextManager[T]]: ...
+    @overload
+    def __get__(self, instance: Faced[Awaiting], owner: type) -> Callable[P, AbstractAsyncContextManager[T]]: ...
+    def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
+        function = self._function
+        manage = asynccontextmanager(function)
+        value, *_ = get_args(inspect.signature(function).return_annotation)
+        bound = () if instance is None else (instance,)
+
+        def enter(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager[T]:
+            return manage(*bound, *args, **kwargs)
+
+        @contextmanager
+        def managed(*args: Any, **kwargs: Any) -> Generator[T, None, None]:
+            manager = enter(*args, **kwargs)
+            entered = portal.run(manager.__aenter__)
+            try:
+                yield entered
+            except BaseException as error:
+                portal.run(manager.__aexit__, type(error), error, error.__traceback__)
+                raise
+            portal.run(manager.__aexit__, None, None, None)
+
+        def enter_plainly(*args: Any, **kwargs: Any) -> AbstractContextManager[T]:
+            return managed(*args, **kwargs)
+
+        if instance is not None and instance._face is Waiting:  # noqa: SLF001 (the other half of this module)
+            method = _posing(enter_plainly, function, instance, GenericAlias(AbstractContextManager, (value,)))
+        else:
+            method = _posing(enter, function, instance, GenericAlias(AbstractAsyncContextManager, (value,)))
+        if instance is not None:
+            vars(instance)[self._name] = method
         return method

@@ -1,11 +1,11 @@
 """A call as a value: what to ask, what comes back, and what may be done when the answer is lost."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from gameball.models.shared import check_text, refuse
 
@@ -31,6 +31,51 @@ class Signature(Enum):
     BOTH_KEYS = "both_keys"
     API_KEY = "api_key"
     PARTNER = "partner"
+    ALL = "all"
+    """All keys there are, for endpoints that this package does not know."""
+
+
+@frozen
+class Found(Generic[T]):
+    """The transaction is there; what its own answer would have said."""
+
+    value: T
+
+
+@frozen
+class Different:
+    """The id is there, but it belongs to another transaction."""
+
+
+@frozen
+class Absent:
+    """The id is not there."""
+
+
+Finding: TypeAlias = Found[T] | Different | Absent
+
+
+@frozen(kw_only=True)
+class Settle(Generic[T]):
+    """How a write is looked up whose answer was lost.
+
+    Attributes:
+        look_up: The read that tells whether it is there.
+        match: What the answer to it says; pure.
+        detail: A second read that tells the value better than the first.
+        complete: What both say together; pure.
+    """
+
+    look_up: "Operation[Any]"
+    match: Callable[[Any], Finding[T]]
+    detail: "Operation[Any] | None" = None
+    complete: Callable[[T, Any], T] | None = None
+
+
+def _below_the_base(_: object, attribute: "Attribute[str]", value: str) -> None:
+    # Anything else could make the base URL's host a part of something longer.
+    if not value.startswith("/") or set(value) & {"?", "#"}:
+        raise refuse(attribute.name, "must start with / and hold neither query nor fragment")
 
 
 @frozen(kw_only=True)
@@ -47,12 +92,15 @@ class Operation(Generic[T]):
         headers: Beyond those that sign and frame the request.
         signature: What signs it.
         transaction_id: The id under which the API takes the request only once, where there is one.
+        settle: How it is looked up, for writes that have such an id.
+        restamp: Builds it anew with another time, where the time is not the caller's.
+        gone_is_done: Whether not-found, after a try of our own, means that it was done.
         check: What the caller can look at when the outcome stays unknown, in one sentence.
     """
 
     name: str
     method: str
-    path: str
+    path: str = field(validator=_below_the_base)
     returns: type[T]
     replay: Replay
     query: Any = field(default=None, repr=False)
@@ -60,7 +108,10 @@ class Operation(Generic[T]):
     headers: Mapping[str, str] = field(factory=dict[str, str])
     signature: Signature = Signature.BOTH_KEYS
     transaction_id: str | None = None
-    check: str = ""
+    settle: Settle[T] | None = field(default=None, repr=False)
+    restamp: "Callable[[], Operation[T]] | None" = field(default=None, repr=False)
+    gone_is_done: bool = False
+    check: str = field(default="", repr=False)
 
     @property
     def reads(self) -> bool:

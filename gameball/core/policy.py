@@ -1,54 +1,122 @@
 """What to do after each exchange, decided without any I/O: results in, the next step out.
 
-An exchange ends in one of four ways, and only the first two may be sent again by themselves:
+A try ends in one of these ways:
 
-- it never left: nothing of it can have been applied;
-- the API asked to come back later (429, 2001): it was not applied;
-- the API refused it: it was not applied, and would be refused again;
-- anything else: it may have been applied. For a write that ends in OutcomeUnknownError.
+- it never left: nothing of it can have been applied, so it may be sent again;
+- the API puts it off (429, 2001): not applied, sent again after a wait;
+- the API refuses it: not applied, and it would be refused again;
+- keys or programme are refused: the same, and no other call would fare better;
+- anything else: it may have been applied. A read is simply repeated. A write with an id of its own is looked up, and
+  the same bytes are sent again only when two look-ups, some seconds apart, did not find it. Any other write is left
+  to the caller.
+
+Once a try may have been applied, a later refusal proves nothing (it may refuse the repetition): it is looked up too.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
-from attrs import frozen
+from attrs import define, evolve, field, frozen
 
-from gameball.core.operation import Operation
+from gameball.core.operation import Absent, Different, Finding, Found, Operation, Replay
 from gameball.core.wire import Failure, Fault
 from gameball.errors import (
     APIError,
+    AuthenticationError,
     ConcurrentRequestError,
     ConnectionFailedError,
+    DuplicateTransactionError,
     GameballError,
+    NotFoundError,
     OutcomeUnknownError,
+    PermissionDeniedError,
+    ProgramDisabledError,
     RateLimitedError,
     ServerError,
     TimedOutError,
+    TransactionTimeTakenError,
     UnexpectedAnswerError,
 )
 from gameball.settings import Retries
 
+FIRST_LOOK: Final = 0.5
+"""Seconds after a lost answer until the transaction is looked for."""
+
+SECOND_LOOK: Final = 2.0
+"""Seconds between two look-ups that found nothing before that is believed: the first try may still be at work."""
+
 CONCURRENT_WAIT: Final = 0.25
 """Seconds until another request for the same player is likely done."""
 
+Problem: TypeAlias = GameballError | Failure
+"""How an exchange ended that gave no value."""
+
+SettledBy = Literal["answer", "lookup", "duplicate"]
+
+
+# --- the steps
+
 
 @frozen
-class Resend:
-    """Send the same bytes again after `wait` seconds."""
+class Send:
+    """Send again after `wait` seconds: the same bytes, or stamped anew."""
+
+    wait: float
+    restamp: bool = False
+
+
+@frozen
+class LookUp:
+    """Look the transaction up after `wait` seconds."""
 
     wait: float
 
 
 @frozen
+class Settled:
+    """Return this value."""
+
+    value: Any
+    by: SettledBy
+
+
+@frozen
 class GiveUp:
-    """Raise this."""
+    """Raise this error."""
 
     error: GameballError
+
+
+Step: TypeAlias = Send | LookUp | Settled | GiveUp
+
+
+@define
+class Budget:
+    """How many resends a client may still make, so that an outage is not amplified."""
+
+    MOST = 20.0
+    SHARE = 0.1
+
+    left: float = MOST
+
+    def take(self) -> bool:
+        """Take one resend, if there is one."""
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+    def earn(self, *, resent: bool) -> None:
+        """A resend that succeeds gives itself back, any other success a share."""
+        self.left = min(self.MOST, self.left + (1.0 if resent else self.SHARE))
+
+
+# --- the judgement on one try
 
 
 class Verdict(Enum):
@@ -57,45 +125,202 @@ class Verdict(Enum):
     NEVER_LEFT = auto()
     LATER = auto()
     REFUSED = auto()
+    SHUT_OUT = auto()
+    """Refused for its keys, its account, or its address: no other call would fare better."""
     UNKNOWN = auto()
 
 
-def next_step(
-    operation: Operation[Any],
-    problem: GameballError | Failure,
-    *,
-    attempt: int,
-    left: float,
-    retries: Retries,
-) -> Resend | GiveUp:
-    """Decide on an exchange that gave no value.
-
-    Args:
-        operation: The call.
-        problem: How the exchange ended.
-        attempt: Its number, from 1.
-        left: Seconds left of the whole call.
-        retries: How often, and how long to wait.
-    """
-    verdict = judge(problem)
-    if verdict in (Verdict.NEVER_LEFT, Verdict.LATER) and _worth_repeating(problem):
-        wait = _wait(problem, attempt, retries)
-        if attempt < retries.attempts and wait < left:
-            return Resend(wait)
-    return GiveUp(_final(operation, problem, verdict, left))
-
-
-def judge(problem: GameballError | Failure) -> Verdict:
+def judge(problem: Problem) -> Verdict:
     """What the end of an exchange says about the request."""
     if isinstance(problem, Failure):
         return Verdict.UNKNOWN if problem.sent else Verdict.NEVER_LEFT
     if isinstance(problem, RateLimitedError | ConcurrentRequestError):
         return Verdict.LATER
-    if isinstance(problem, ServerError):
-        return Verdict.UNKNOWN
-    if isinstance(problem, UnexpectedAnswerError) and not _is_redirect(problem):
-        return Verdict.UNKNOWN
-    return Verdict.REFUSED
+    if isinstance(problem, AuthenticationError | PermissionDeniedError | ProgramDisabledError):
+        return Verdict.SHUT_OUT
+    if isinstance(problem, UnexpectedAnswerError):
+        return Verdict.SHUT_OUT if _is_redirect(problem) else Verdict.UNKNOWN
+    return Verdict.UNKNOWN if isinstance(problem, ServerError) else Verdict.REFUSED
+
+
+def _is_redirect(error: UnexpectedAnswerError) -> bool:
+    return error.status is not None and HTTPStatus.MULTIPLE_CHOICES <= error.status < HTTPStatus.BAD_REQUEST
+
+
+# --- the course of one call
+
+
+@define(kw_only=True)
+class Course:
+    """The course of one call, told exchange by exchange; says what comes next.
+
+    Times are on any one clock, in seconds.
+    """
+
+    operation: Operation[Any]
+    retries: Retries
+    deadline: float
+    budget: Budget
+    chance: Callable[[], float] = random.random
+    sends: int = 0
+    look_ups: int = 0
+    _open: Problem | None = field(default=None, init=False)
+    """Why an earlier try may have been applied; None while no try may have been."""
+    _refusal: APIError | None = field(default=None, init=False)
+    """The refusal that is being looked up."""
+    _missed_at: float | None = field(default=None, init=False)
+    """When the first of two look-ups found nothing."""
+    _unread: int = field(default=0, init=False)
+
+    def after_send(self, problem: Problem, now: float) -> Step:
+        """A try gave no value."""
+        self.sends += 1
+        self._refusal = self._missed_at = None
+        self._unread = 0
+        verdict = judge(problem)
+        if verdict is Verdict.UNKNOWN:
+            return self._after_unknown(problem, now)
+        if verdict is Verdict.REFUSED and isinstance(problem, APIError):
+            return self._after_refusal(problem, now)
+        if verdict is Verdict.SHUT_OUT:
+            return GiveUp(self._final(problem, now))
+        if verdict is Verdict.NEVER_LEFT and self._open is not None and self._keyed:
+            return self._look_up(problem, FIRST_LOOK, now)
+        return self._resend(problem, now)
+
+    def after_look_up(self, finding: "Finding[Any] | Problem", now: float) -> Step:
+        """A look-up ended."""
+        self.look_ups += 1
+        if isinstance(finding, Found):
+            return Settled(finding.value, "duplicate" if self._open is None else "lookup")
+        if isinstance(finding, GameballError | Failure):
+            return self._after_unread(finding, now)
+        return self._after_absence(finding, now)
+
+    @property
+    def _keyed(self) -> bool:
+        return self.operation.replay is Replay.BY_TRANSACTION_ID
+
+    def _after_unknown(self, problem: Problem, now: float) -> Step:
+        self._open = problem
+        if self._keyed:
+            return self._look_up(problem, FIRST_LOOK, now)
+        if self.operation.replay is Replay.SAFE:
+            return self._resend(problem, now)
+        return GiveUp(self._final(problem, now))
+
+    def _after_refusal(self, refusal: APIError, now: float) -> Step:
+        if self._open is not None and self.operation.gone_is_done and isinstance(refusal, NotFoundError):
+            return Settled(None, "answer")
+        duplicate = _as_duplicate(refusal)
+        if self._keyed and (duplicate or self._open is not None):
+            self._refusal = refusal
+            return self._look_up(refusal, 0.0 if duplicate else FIRST_LOOK, now)
+        return GiveUp(self._final(refusal, now))
+
+    def _after_unread(self, problem: Problem, now: float) -> Step:
+        # Neither found nor absent: nothing is sent on it.
+        if judge(problem) is Verdict.SHUT_OUT:
+            return GiveUp(self._final(problem, now))
+        self._unread += 1
+        asked = problem.retry_after if isinstance(problem, GameballError) else None
+        wait = asked if asked is not None else max(FIRST_LOOK, self._backoff(self._unread))
+        return self._look_up(self._refusal, wait, now)
+
+    def _after_absence(self, finding: Different | Absent, now: float) -> Step:
+        refusal = self._refusal
+        if isinstance(finding, Different) and isinstance(
+            refusal, DuplicateTransactionError | TransactionTimeTakenError
+        ):
+            return GiveUp(self._duplicate(refusal))
+        if isinstance(refusal, TransactionTimeTakenError) and self._open is None:
+            return self._restamp(refusal, now)
+        if self._missed_at is None:
+            self._missed_at = now
+        if (rest := self._missed_at + SECOND_LOOK - now) > 0:
+            return self._look_up(refusal, rest, now)
+        # Twice not found. What was refused is not sent again; what was lost may be.
+        return GiveUp(self._final(refusal, now)) if refusal is not None else self._resend(self._open, now, wait=0.0)
+
+    def _look_up(self, problem: Problem | None, wait: float, now: float) -> Step:
+        if now + wait >= self.deadline:
+            return GiveUp(self._final(problem or self._open, now))
+        return LookUp(wait)
+
+    def _resend(self, problem: Problem | None, now: float, wait: float | None = None) -> Step:
+        final_word = isinstance(problem, Failure) and problem.fault is Fault.TLS and not problem.sent
+        wait = self._wait(problem) if wait is None else wait
+        if final_word or self.sends >= self.retries.attempts or now + wait >= self.deadline or not self.budget.take():
+            return GiveUp(self._final(problem, now))
+        return Send(wait)
+
+    def _restamp(self, refusal: TransactionTimeTakenError, now: float) -> Step:
+        if self.operation.restamp is None:  # the caller's own time
+            return GiveUp(refusal)
+        step = self._resend(refusal, now, wait=0.0)
+        return evolve(step, restamp=True) if isinstance(step, Send) else step
+
+    def _wait(self, problem: Problem | None) -> float:
+        if isinstance(problem, GameballError) and problem.retry_after is not None:
+            return problem.retry_after
+        if isinstance(problem, ConcurrentRequestError):
+            return CONCURRENT_WAIT * self.sends
+        return self._backoff(self.sends)
+
+    def _backoff(self, number: int) -> float:
+        # Full jitter: clients that failed together do not come back together.
+        return self.chance() * min(self.retries.cap, self.retries.backoff * 2.0 ** min(number, 32))
+
+    # What is raised in the end.
+
+    def _final(self, problem: Problem | None, now: float) -> GameballError:
+        open_write = self._open is not None and not self.operation.reads
+        if isinstance(problem, GameballError) and judge(problem) in (Verdict.SHUT_OUT, Verdict.LATER):
+            problem.outcome = "unknown" if open_write else "not_applied"
+            return problem
+        if isinstance(problem, APIError) and problem is self._refusal and self._open is None:
+            problem.outcome = "unknown"  # a duplicate that could not be found
+            return problem
+        if open_write:
+            return self._unknown(problem)
+        if isinstance(problem, Failure):
+            return _without_answer(problem, late=now >= self.deadline)
+        assert problem is not None  # noqa: S101 (for the type checkers: without a problem a write is open)
+        return problem
+
+    def _unknown(self, problem: Problem | None) -> OutcomeUnknownError:
+        last = problem if isinstance(problem, APIError) else self._open
+        reason = last.reason if isinstance(last, Failure) else last.message if last is not None else ""
+        check = f"; {self.operation.check}" if self.operation.check else ""
+        return OutcomeUnknownError(
+            f"it may have been applied, and nothing settles it ({reason}){check}",
+            code=last.code if isinstance(last, APIError) else None,
+            request_id=last.request_id if isinstance(last, GameballError) else None,
+        )
+
+    def _duplicate(self, refusal: APIError) -> DuplicateTransactionError:
+        return DuplicateTransactionError(
+            "transaction id already exists, and belongs to a different transaction",
+            status=refusal.status,
+            code=refusal.code,
+            request_id=refusal.request_id,
+            outcome="not_applied" if self._open is None else "unknown",
+        )
+
+
+def _as_duplicate(problem: Problem | None) -> TypeGuard[APIError]:
+    return isinstance(problem, DuplicateTransactionError | TransactionTimeTakenError)
+
+
+def _without_answer(failure: Failure, *, late: bool) -> GameballError:
+    if not failure.sent:
+        unsent = TimedOutError if late else ConnectionFailedError
+        return unsent(f"nothing was sent: {failure.reason}")
+    unread = TimedOutError if failure.fault is Fault.TIME else UnexpectedAnswerError
+    return unread(f"no answer came: {failure.reason}")
+
+
+# --- the wait that an answer asks for
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -117,42 +342,3 @@ def _http_date(text: str) -> datetime | None:
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date
     except (ValueError, OverflowError):
         return None
-
-
-def _is_redirect(error: UnexpectedAnswerError) -> bool:
-    return error.status is not None and HTTPStatus.MULTIPLE_CHOICES <= error.status < HTTPStatus.BAD_REQUEST
-
-
-def _worth_repeating(problem: GameballError | Failure) -> bool:
-    return not (isinstance(problem, Failure) and problem.fault is Fault.TLS)
-
-
-def _wait(problem: GameballError | Failure, attempt: int, retries: Retries) -> float:
-    if isinstance(problem, GameballError) and problem.retry_after is not None:
-        return problem.retry_after
-    if isinstance(problem, ConcurrentRequestError):
-        return CONCURRENT_WAIT * attempt
-    # Full jitter: clients that failed together do not come back together.
-    return random.uniform(0, min(retries.cap, retries.backoff * 2.0**attempt))  # noqa: S311 (no secret hangs on it)
-
-
-def _final(operation: Operation[Any], problem: GameballError | Failure, verdict: Verdict, left: float) -> GameballError:
-    if verdict is Verdict.NEVER_LEFT and isinstance(problem, Failure):
-        unsent = TimedOutError if left <= 0 else ConnectionFailedError
-        return unsent(f"nothing was sent: {problem.reason}")
-    if verdict is Verdict.UNKNOWN and not operation.reads:
-        return _unknown(operation, problem)
-    if isinstance(problem, Failure):
-        unread = TimedOutError if problem.fault is Fault.TIME else UnexpectedAnswerError
-        return unread(f"no answer came: {problem.reason}")
-    return problem
-
-
-def _unknown(operation: Operation[Any], problem: GameballError | Failure) -> OutcomeUnknownError:
-    reason = problem.reason if isinstance(problem, Failure) else problem.message
-    check = f"; {operation.check}" if operation.check else ""
-    return OutcomeUnknownError(
-        f"it may have been applied, but no answer says so ({reason}){check}",
-        code=problem.code if isinstance(problem, APIError) else None,
-        request_id=problem.request_id if isinstance(problem, GameballError) else None,
-    )

@@ -8,11 +8,16 @@ import atexit
 import importlib
 import os
 import threading
-from collections.abc import Awaitable, Callable
-from typing import Final, Generic, ParamSpec, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import anyio
 from anyio.from_thread import BlockingPortal
+
+from gameball.errors import ConnectionFailedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,20 +27,87 @@ FAREWELL: Final = 2.0
 
 
 class _Errand(Generic[T]):
-    """A coroutine function on its way to the loop thread."""
+    """A coroutine function on its way to the loop thread, and what it asks of the thread that waits for it."""
 
     def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
         self._function = function
-        self.given_up = False
-        self.ended = threading.Event()
+        self._task: asyncio.Task[Any] | None = None
+        self._given_up = False
+        self._requests: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._value: T
+        self.error: BaseException | None = None
 
-    async def run(self) -> T:
+    async def run(self) -> None:
+        """On the loop thread: run the coroutine, and keep how it ends."""
+        self._task = asyncio.current_task()
+        _errand.set(self)
         try:
-            if self.given_up:
-                raise asyncio.CancelledError
-            return await self._function()
+            if not self._given_up:
+                self._value = await self._function()
+        except BaseException as error:  # noqa: BLE001 (it goes on in the thread that waits)
+            self.error = error
         finally:
-            self.ended.set()
+            # Whatever was opened on the way keeps its context, and so this errand: let go of the client in it.
+            del self._function
+            self._requests.put(None)
+
+    async def cancel(self) -> None:
+        """On the loop thread: end the coroutine, or see to it that it never begins."""
+        self._given_up = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def ask(self, request: Callable[[], None]) -> None:
+        """On the loop thread: have something done by the thread that waits."""
+        self._requests.put(request)
+
+    def wait(self) -> T:
+        """In the waiting thread: do what the coroutine asks for until it has ended, and give its value."""
+        while (request := self._requests.get()) is not None:
+            request()
+        if isinstance(self.error, asyncio.CancelledError):
+            # The program ends, and took the loop with it: so does this thread, without a word.
+            raise SystemExit
+        if self.error is not None:
+            raise self.error
+        return self._value
+
+    def wait_for_end(self) -> None:
+        """In the waiting thread: wait until a coroutine that was cancelled has ended, for a moment."""
+        with suppress(Empty):
+            while self._requests.get(timeout=FAREWELL) is not None:
+                pass
+
+
+_errand: "ContextVar[_Errand[Any]]" = ContextVar("_errand")
+
+
+async def in_caller(function: Callable[[T], object], value: T) -> None:
+    """Call a user's function in the thread that waits for the running plain call; here, when it is awaited.
+
+    Database connections and the like belong to the thread of whoever calls.
+    """
+    errand = _errand.get(None)
+    if errand is None:
+        function(value)
+        return
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error is not None else done.set_result(None)
+
+    def request() -> None:
+        try:
+            function(value)
+        except Exception as error:  # noqa: BLE001 (it goes on where the function was asked for)
+            loop.call_soon_threadsafe(settle, error)
+        else:
+            loop.call_soon_threadsafe(settle, None)
+
+    errand.ask(request)
+    await done
 
 
 class LoopThread:
@@ -45,6 +117,7 @@ class LoopThread:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._portal: BlockingPortal | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     def run(self, function: Callable[[], Awaitable[T]]) -> T:
         """Run a coroutine function on the loop and wait for its result.
@@ -60,16 +133,27 @@ class LoopThread:
                 "a plain call was made on the SDK's own loop thread (from an observer, say), where it would wait"
                 " for itself; use AsyncGameball there, or another thread"
             )
+        portal = self._enter()
         errand = _Errand(function)
-        future = self._enter().start_task_soon(errand.run)
         try:
-            return future.result()
-        except BaseException:
-            if not future.done():
-                errand.given_up = True
-                future.cancel()
-                errand.ended.wait(FAREWELL)
+            portal.start_task_soon(errand.run)
+            return errand.wait()
+        except BaseException as error:
+            if error is not errand.error:
+                portal.start_task_soon(errand.cancel)
+                errand.wait_for_end()
+                for note in getattr(errand.error, "__notes__", ()):
+                    error.add_note(note)
             raise
+        finally:
+            errand.error = None  # an error that knows its own traceback would never be let go of
+
+    def close(self, generator: AsyncGenerator[Any, None]) -> None:
+        """Close an async generator; see the function of this name."""
+        if threading.current_thread() is self._thread:  # the garbage collector may come by anywhere
+            self._closing = asyncio.get_running_loop().create_task(_close(generator))
+        elif self._thread is not None and self._thread.is_alive():
+            self.run(generator.aclose)
 
     def stop(self) -> None:
         """Cancel what is left, close the sessions, end the thread; waits for a moment, not for ever."""
@@ -91,28 +175,46 @@ class LoopThread:
             return self._portal
 
     def _start(self) -> None:
-        # Imported here rather than by the new thread: a fork in the midst of an import leaves its lock held.
-        importlib.import_module("anyio._backends._asyncio")
-        ready = threading.Event()
-        self._thread = threading.Thread(target=self._live, args=(ready,), name="gameball-loop", daemon=True)
+        prepare()
+        started: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._live, args=(started,), name="gameball-loop", daemon=True)
         self._thread.start()
-        ready.wait()
+        problem = started.get()
+        if problem is not None:
+            raise ConnectionFailedError(f"nothing was sent: no event loop could be made ({problem})") from problem
 
-    def _live(self, ready: threading.Event) -> None:
-        anyio.run(self._keep_open, ready)
+    def _live(self, started: "SimpleQueue[BaseException | None]") -> None:
+        try:
+            anyio.run(self._keep_open, started)
+        except BaseException as error:  # noqa: BLE001 (whoever waits for the start must hear of it)
+            started.put(error)
 
-    async def _keep_open(self, ready: threading.Event) -> None:
+    async def _keep_open(self, started: "SimpleQueue[BaseException | None]") -> None:
         async with BlockingPortal() as self._portal:
-            ready.set()
+            started.put(None)
             await self._portal.sleep_until_stopped()
+
+
+async def _close(generator: AsyncGenerator[Any, None]) -> None:
+    await generator.aclose()
 
 
 _loop_thread = LoopThread()
 
 
+def prepare() -> None:
+    """Import what the loop thread needs, before there is one: a fork in the midst of an import keeps its lock held."""
+    importlib.import_module("anyio._backends._asyncio")
+
+
 def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a coroutine function on this process's loop thread; see LoopThread.run()."""
     return _loop_thread.run(lambda: function(*args, **kwargs))
+
+
+def close(generator: AsyncGenerator[Any, None]) -> None:
+    """Close an async generator that this thread leaves. Never starts a thread, never waits for itself."""
+    _loop_thread.close(generator)
 
 
 def _replace() -> None:

@@ -12,6 +12,7 @@ import ssl
 import weakref
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 import aiohttp
@@ -22,7 +23,7 @@ from yarl import URL
 
 from gameball.core.operation import Signature
 from gameball.core.wire import Answer, Failure, Fault, Request
-from gameball.settings import Credentials, Timeouts
+from gameball.settings import Credentials, Secret, Timeouts
 from gameball.version import __version__
 
 MOST_BYTES: Final = 8 * 1024 * 1024
@@ -37,35 +38,47 @@ class Transport:
     Made outside any loop; opens at the first exchange.
     """
 
-    def __init__(self, base_url: str, credentials: Credentials, timeouts: Timeouts, connections: int) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        timeouts: Timeouts,
+        connections: int,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._base_url = base_url
-        self._credentials = credentials
         self._timeouts = timeouts
         self._connections = connections
+        self._lent = session
+        self._proxy = proxy
+        self._tls: ssl.SSLContext | bool = tls or True
+        self._headers = {signature: _headers(signature, credentials) for signature in Signature}
         self._rooms: dict[asyncio.AbstractEventLoop, _Room] = {}
         weakref.finalize(self, _close_soon, self._rooms).atexit = False
 
-    async def exchange(self, request: Request, deadline: float) -> Answer | Failure:
+    async def exchange(self, request: Request, deadline: float, timeouts: Timeouts | None = None) -> Answer | Failure:
         """Try the request once, until `deadline` on the loop's clock.
 
         Whatever aiohttp raises ends as a Failure; only a cancellation comes through.
         """
+        timeouts = timeouts or self._timeouts
         room = await self._enter()
-        body = None if request.body is None else _Body(request.body)
+        passage = _Passage(request)
         timer = asyncio.timeout_at(deadline)
         try:
             async with timer, room.slots:
                 # Waiting for a free connection counts against the whole call only.
-                timer.reschedule(min(deadline, asyncio.get_running_loop().time() + self._timeouts.attempt))
-                return await self._converse(room, request, body)
+                timer.reschedule(min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
+                return await self._converse(room, request, passage, _client_timeout(timeouts.connect))
         except Exception as error:  # noqa: BLE001 (whatever breaks once a byte has left must end as "maybe applied")
             fault, reason = _explain(error, expired=timer.expired())
-            never_left = _before_sending(error) if body is None else not body.begun
         finally:
-            if body is not None:
-                body.withdraw()
+            passage.close()
         # Past the except block, so that no exception of aiohttp's is in the context of ours.
-        return Failure(fault=fault, sent=not never_left, reason=reason)
+        return Failure(fault=fault, sent=passage.begun, reason=reason)
 
     async def aclose(self) -> None:
         """Close the running loop's session. Those of other loops close when their loop ends."""
@@ -78,14 +91,21 @@ class Transport:
         """Whether there is a session to close."""
         return bool(self._rooms)
 
-    async def _converse(self, room: "_Room", request: Request, body: "_Body | None") -> Answer | Failure:
+    async def _converse(
+        self, room: "_Room", request: Request, passage: "_Passage", timeout: aiohttp.ClientTimeout
+    ) -> Answer | Failure:
+        headers = request.headers if self._lent is None else {**self._headers[request.signature], **request.headers}
         response = await room.sessions[request.signature].request(
             request.method,
             URL(self._base_url + request.target, encoded=True),
-            data=body,
-            headers=request.headers or None,
+            data=passage.body,
+            headers=headers or None,
             allow_redirects=False,
-            middlewares=(_once(),),
+            raise_for_status=False,
+            timeout=timeout,
+            proxy=self._proxy,
+            ssl=self._tls,
+            middlewares=(passage,),
         )
         try:
             chunks: list[bytes] = []
@@ -114,35 +134,29 @@ class Transport:
         return room
 
     def _open_room(self) -> "_Room":
+        slots = asyncio.Semaphore(self._connections)
+        if self._lent is not None:
+            return _Room(connector=None, sessions=dict.fromkeys(Signature, self._lent), slots=slots)
         connector = aiohttp.TCPConnector(limit=0)
         sessions = {
             signature: aiohttp.ClientSession(
                 connector=connector,
                 connector_owner=False,
-                headers={**self._signing(signature), "Accept": "application/json", "User-Agent": USER_AGENT},
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
+                headers=headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
-            for signature in Signature
+            for signature, headers in self._headers.items()
         }
-        return _Room(connector=connector, sessions=sessions, slots=asyncio.Semaphore(self._connections))
-
-    def _signing(self, signature: Signature) -> Mapping[str, str]:
-        keys = self._credentials
-        if signature is Signature.PARTNER:
-            given = {"Authorization": keys.partner_token}
-        else:
-            given = {"APIKey": keys.api_key, "SecretKey": keys.secret_key}
-        scheme = "Bearer " if signature is Signature.PARTNER else ""
-        return {name: scheme + secret.reveal() for name, secret in given.items() if secret is not None}
+        return _Room(connector=connector, sessions=sessions, slots=slots)
 
 
 @define(eq=False)
 class _Room:
     """What the exchanges of one loop share."""
 
-    connector: aiohttp.TCPConnector
+    connector: aiohttp.TCPConnector | None
+    """None where the session is lent: it is not ours to close."""
     sessions: Mapping[Signature, aiohttp.ClientSession]
     slots: asyncio.Semaphore
     process: int = field(factory=os.getpid)
@@ -163,9 +177,10 @@ class _Room:
             yield
         finally:
             _open.discard(self)
-            for session in self.sessions.values():
-                await session.close()
-            await self.connector.close()
+            if self.connector is not None:
+                for session in self.sessions.values():
+                    await session.close()
+                await self.connector.close()
 
     def close_soon(self) -> None:
         self.closing = asyncio.get_running_loop().create_task(self.close())
@@ -200,40 +215,71 @@ def _leave_to_the_parent() -> None:
 os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
-class _Body(BytesPayload):
-    """A request's body that notes when aiohttp begins to write it.
+def _headers(signature: Signature, keys: Credentials) -> Mapping[str, str]:
+    """The headers that sign, and those that every request has."""
+    signing: dict[str, Secret | None] = {}
+    if signature is not Signature.PARTNER:
+        signing = {"APIKey": keys.api_key, "SecretKey": keys.secret_key}
+    headers = {name: secret.reveal() for name, secret in signing.items() if secret is not None}
+    if signature in (Signature.PARTNER, Signature.ALL) and keys.partner_token is not None:
+        headers["Authorization"] = f"Bearer {keys.partner_token.reveal()}"
+    return {**headers, "Accept": "application/json", "User-Agent": USER_AGENT}
 
-    A request whose body was never begun cannot have been applied. Withdrawn, it refuses to be written later by a
-    writer that outlives the exchange.
+
+@lru_cache
+def _client_timeout(connect: float) -> aiohttp.ClientTimeout:
+    # The rest is ours: aiohttp's own total would count the wait for a free connection as well.
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect)
+
+
+class _Passage:
+    """One request's way through aiohttp, as a middleware: whether it began to leave, and that it leaves only once.
+
+    A request with a body has begun when aiohttp begins to write the body: one whose body was never begun cannot have
+    been applied. A request without a body has begun when aiohttp has made its response object.
     """
+
+    def __init__(self, request: Request) -> None:
+        self.body = None if request.body is None else _Body(request.body)
+        self._request: aiohttp.ClientRequest | None = None
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if self._request is not None:
+            # aiohttp repeats idempotent requests by itself when a connection breaks; here one exchange is one try.
+            raise aiohttp.ServerDisconnectedError
+        self._request = request
+        return await handler(request)
+
+    @property
+    def begun(self) -> bool:
+        if self.body is not None:
+            return self.body.begun
+        return self._request is not None and self._request.response is not None
+
+    def close(self) -> None:
+        if self.body is not None:
+            self.body.withdrawn = True
+
+
+class _Body(BytesPayload):
+    """A body that notes when aiohttp begins to write it.
+
+    Withdrawn, it refuses to be written later by a writer that outlives the exchange.
+    """
+
+    begun = False
+    withdrawn = False
 
     def __init__(self, value: bytes) -> None:
         super().__init__(value, content_type="application/json")
-        self.begun = False
-        self._withdrawn = False
-
-    def withdraw(self) -> None:
-        self._withdrawn = True
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if self._withdrawn:
+        if self.withdrawn:
             raise aiohttp.ClientConnectionError("withdrawn before it was sent")
         self.begun = True
         await super().write_with_length(writer, content_length)
-
-
-def _once() -> aiohttp.ClientMiddlewareType:
-    """Keep aiohttp from trying an idempotent request again by itself: one exchange is one try."""
-    tried = False
-
-    async def pass_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        nonlocal tried
-        if tried:
-            raise aiohttp.ClientConnectionError("the connection was lost")
-        tried = True
-        return await handler(request)
-
-    return pass_once
 
 
 _REASONS: Final[tuple[tuple[type[Exception], Fault, str], ...]] = (
@@ -258,7 +304,3 @@ def _explain(error: Exception, *, expired: bool) -> tuple[Fault, str]:
     if isinstance(error, OSError) and error.errno:
         return Fault.CONNECTION, os.strerror(error.errno).lower()
     return Fault.CONNECTION, f"the exchange broke ({type(error).__name__})"
-
-
-def _before_sending(error: Exception) -> bool:
-    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)

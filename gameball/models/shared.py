@@ -106,15 +106,19 @@ def positive(_: object, attribute: "Attribute[Any]", value: object) -> None:
         )
 
 
-def whole(least: int, most: int | None = None) -> Rule:
+def check_whole(name: str, value: object, least: int, most: int) -> None:
+    """Refuse what is not a whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise refuse(name, f"must be a whole number, not {type(value).__name__}")
+    if not least <= value <= most:
+        raise refuse(name, f"must be from {least} to {most}")
+
+
+def whole(least: int, most: int) -> Rule:
     """A whole number from `least` to `most`."""
 
     def check(_: object, attribute: "Attribute[Any]", value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise refuse(attribute.name, f"must be a whole number, not {type(value).__name__}")
-        if value < least or (most is not None and value > most):
-            bounds = f"at least {least}" if most is None else f"from {least} to {most}"
-            raise refuse(attribute.name, f"must be {bounds}")
+        check_whole(attribute.name, value, least, most)
 
     return check
 
@@ -127,6 +131,13 @@ def check_text(name: str, value: object) -> None:
         raise refuse(name, "must not be empty")
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise refuse(name, "must be valid Unicode, without lone surrogates")
+
+
+def check_header(name: str, value: object) -> None:
+    """Refuse what cannot travel in a header: anything but printable ASCII."""
+    check_text(name, value)
+    if not (isinstance(value, str) and value.isascii() and value.isprintable()):
+        raise refuse(name, "must be printable ASCII, for it travels in a header")
 
 
 def text(_: object, attribute: "Attribute[Any]", value: object) -> None:

@@ -4,10 +4,10 @@ Money is `Decimal`, points are `int`, times are aware and in UTC. Requests are c
 raise `InvalidRequestError`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from attrs import Attribute, field, frozen
 from attrs.converters import optional as if_given
@@ -32,6 +32,9 @@ from gameball.models.shared import (
 
 PAGE_ROWS: Final = 200
 """The most rows of one page of the list."""
+
+LAST_PAGE: Final = 2**31 - 1
+"""What the API's side can hold."""
 
 
 class TransactionType(OpenEnum):
@@ -63,11 +66,9 @@ class TransactionStatus(OpenEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        members = dict(enumerate(cls, start=1))
-        number = int(value) if isinstance(value, str) and value.isdecimal() else value
-        if isinstance(number, int) and number in members:
-            return members[number]
-        return super()._missing_(value)
+        by_number = {str(number): member for number, member in enumerate(cls, start=1)}
+        known = by_number.get(value) if isinstance(value, str) else None
+        return known or super()._missing_(value)
 
     @property
     def number(self) -> int | None:
@@ -126,7 +127,7 @@ class LineItem:
 
 
 def _tuple(items: Sequence[LineItem]) -> tuple[LineItem, ...]:
-    return tuple(items)
+    return tuple(items) if isinstance(items, Iterable) else cast("tuple[LineItem, ...]", items)
 
 
 @frozen(kw_only=True)
@@ -139,7 +140,9 @@ class RefundRequest(KeyedRequest):
 
     original_transaction_id: str = field(validator=text)
     amount: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
-    line_items: tuple[LineItem, ...] = field(default=(), converter=_tuple, validator=deep_iterable(a(LineItem)))
+    line_items: tuple[LineItem, ...] = field(
+        default=(), converter=_tuple, validator=[a(tuple), deep_iterable(a(LineItem))]
+    )
     otp: str | None = field(default=None, validator=optional(text), repr=False)
 
 
@@ -177,7 +180,7 @@ class CouponRequest:
     """Turn a player's points into a coupon, by a rule, by a value, or by both."""
 
     player_unique_id: str = field(validator=text)
-    rule_id: int | None = field(default=None, validator=optional(whole(1)))
+    rule_id: int | None = field(default=None, validator=optional(whole(1, LAST_PAGE)))
     value: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
 
     def __attrs_post_init__(self) -> None:
@@ -186,7 +189,9 @@ class CouponRequest:
 
 
 def _status(value: str | int) -> TransactionStatus:
-    return TransactionStatus(str(value))
+    if isinstance(value, int) and value is not True and value in range(1, len(TransactionStatus) + 1):
+        return TransactionStatus(str(value))
+    return TransactionStatus(value) if isinstance(value, str) else cast("TransactionStatus", value)
 
 
 def _known_status(_: object, attribute: "Attribute[Any]", value: object) -> None:
@@ -203,7 +208,7 @@ def _known_direction(_: object, attribute: "Attribute[Any]", value: object) -> N
 class TransactionFilter:
     """Which transactions to list. A date without a time means the day, as the API understands it."""
 
-    page: int | None = field(default=None, validator=optional(whole(1)))
+    page: int | None = field(default=None, validator=optional(whole(1, LAST_PAGE)))
     limit: int | None = field(default=None, validator=optional(whole(1, PAGE_ROWS)))
     direction: str | None = field(default=None, validator=optional(_known_direction))
     from_date: date | datetime | None = field(
@@ -317,11 +322,17 @@ class OrderTransactions:
     count: int | None = None
 
 
+class CouponCode(str):
+    """A coupon's code. A number is none: that is an answer's own code, as in `{"code": 1, "message": ...}`."""
+
+    __slots__ = ()
+
+
 @frozen(kw_only=True)
 class Coupon:
     """A coupon bought with points. `url` belongs to its group, where it has one."""
 
-    code: str = field(repr=False)
+    code: CouponCode = field(repr=False)
     url: str | None = None
     start_date: datetime | None = None
     expiry_date: datetime | None = None

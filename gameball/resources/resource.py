@@ -1,6 +1,6 @@
 """What every resource is: a face, and a way to send what it builds."""
 
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gameball.core.faces import Awaiting, Face, Faced, Waiting
 from gameball.core.operation import Operation
@@ -15,6 +15,10 @@ class Sends(Protocol):
         """Carry it out and give its value."""
         ...
 
+    async def send_regardless(self, operation: Operation[Any], seconds: float) -> None:
+        """Carry it out even while the caller is being cancelled; give up after some seconds."""
+        ...
+
 
 class Resource(Faced[Face]):
     """A part of the API, on one of the two faces."""
@@ -22,6 +26,7 @@ class Resource(Faced[Face]):
     def __init__(self, face: type[Awaiting] | type[Waiting], sender: Sends) -> None:
         super().__init__(face)
         self._send = sender.send
+        self._send_regardless = sender.send_regardless
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}[{self._face.__name__}]>"

@@ -3,16 +3,18 @@
 First the pure builders, one for each endpoint; then the class whose methods hand what they build to the client.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import date, datetime
-from typing import TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 from attrs import evolve
 
-from gameball.core.clock import stamp
-from gameball.core.faces import Face, call, each
-from gameball.core.operation import Operation, Replay, path
-from gameball.models.shared import KeyedRequest, Merchant, Number
+from gameball.core.clock import stamped
+from gameball.core.faces import Face, call, during, each
+from gameball.core.operation import Finding, Operation, Replay, Settle, path
+from gameball.errors import HoldNotFoundError
+from gameball.models.shared import KeyedRequest, Merchant, Number, check_whole
 from gameball.models.transactions import (
     PAGE_ROWS,
     CashbackRequest,
@@ -32,31 +34,40 @@ from gameball.models.transactions import (
     TransactionFilter,
     TransactionPage,
 )
+from gameball.resources import lookup
 from gameball.resources.resource import Resource
 
+REVERSAL: Final = 10.0
+"""Seconds that the reversal of a hold may keep an error waiting."""
+
 T = TypeVar("T")
+R = TypeVar("R", bound=KeyedRequest)
 
 # --- builders
 
 
 def cashback(request: CashbackRequest) -> Operation[CashbackReward]:
     """POST /integrations/transaction/cashback."""
-    return _keyed("cashback", request, CashbackReward)
+    return _keyed("cashback", request, CashbackReward, lookup.cashback)
 
 
 def redeem(request: RedeemRequest) -> Operation[Redemption]:
     """POST /integrations/transaction/redeem."""
-    return _keyed("redeem", request, Redemption)
+    return _keyed("redeem", request, Redemption, lookup.redeem)
 
 
 def refund(request: RefundRequest) -> Operation[OrderTransactions]:
     """POST /integrations/transaction/refund."""
-    return _keyed("refund", request, OrderTransactions)
+    operation = _keyed("refund", request, OrderTransactions, lookup.refund)
+    assert operation.settle is not None  # noqa: S101 (for the type checkers: it is keyed)
+    # The list tells of the refund; only the order tells all that its own answer would have.
+    settle = evolve(operation.settle, detail=for_order(request.original_transaction_id), complete=lookup.with_order)
+    return evolve(operation, settle=settle)
 
 
 def manual(request: ManualRequest) -> Operation[ManualTransaction]:
     """POST /integrations/transaction/manual."""
-    return _keyed("manual", request, ManualTransaction)
+    return _keyed("manual", request, ManualTransaction, lookup.manual)
 
 
 def hold(request: HoldRequest) -> Operation[Hold]:
@@ -65,7 +76,7 @@ def hold(request: HoldRequest) -> Operation[Hold]:
         name="transactions.hold",
         method="POST",
         path="/integrations/transaction/hold",
-        body=request if request.transaction_time else evolve(request, transaction_time=stamp()),
+        body=stamped(request),
         returns=Hold,
         replay=Replay.NEVER,
         check="check the player's balance; a hold that was made ends by itself, after ten minutes by default",
@@ -80,6 +91,7 @@ def reverse_hold(hold_reference: str) -> Operation[None]:
         path=path("/integrations/transaction/hold/{hold_reference}", hold_reference=hold_reference),
         returns=type(None),
         replay=Replay.SAFE,
+        gone_is_done=True,
         check="reversing it again is safe",
     )
 
@@ -120,16 +132,21 @@ def create_coupon(request: CouponRequest) -> Operation[Coupon]:
     )
 
 
-def _keyed(name: str, request: KeyedRequest, returns: type[T]) -> Operation[T]:
+def _keyed(name: str, request: R, returns: type[T], match: Callable[[R, TransactionPage], Finding[T]]) -> Operation[T]:
     """A write that the API takes once for its transaction id; stamped now unless the caller gave the time."""
     return Operation(
         name=f"transactions.{name}",
         method="POST",
         path=f"/integrations/transaction/{name}",
-        body=request if request.transaction_time else evolve(request, transaction_time=stamp()),
+        body=stamped(request),
         returns=returns,
         replay=Replay.BY_TRANSACTION_ID,
         transaction_id=request.transaction_id,
+        settle=Settle(
+            look_up=transaction_page(TransactionFilter(transaction_id=request.transaction_id)),
+            match=partial(match, request),
+        ),
+        restamp=None if request.transaction_time else partial(_keyed, name, request, returns, match),
         check="look for its transaction_id with transactions.list before sending it again",
     )
 
@@ -350,6 +367,58 @@ class Transactions(Resource[Face]):
         """
         await self._send(reverse_hold(hold_reference))
 
+    @during
+    async def holding(
+        self,
+        *,
+        player_unique_id: str,
+        amount: Number | None = None,
+        hold_points: Number | None = None,
+        email: str | None = None,
+        mobile: str | None = None,
+        transaction_time: datetime | None = None,
+    ) -> AsyncGenerator[Hold, None]:
+        """Hold points for the length of a block: left well, the hold stays for the redemption; an error reverses it.
+
+        API page: Transactions, POST Hold Points and DELETE Reverse Hold. The block's own error is what comes out,
+        whether or not the reversal succeeds; a hold that could not be reversed ends by itself.
+
+        Args:
+            player_unique_id: The player's id in your system.
+            amount: Money's worth of points; or else
+            hold_points: A number of points.
+            email: Only for accounts that merge channels.
+            mobile: Only for accounts that merge channels.
+            transaction_time: When it was asked for.
+
+        Raises:
+            InsufficientBalanceError: The player has too few points.
+            PlayerNotFoundError: There is no such player.
+            OutcomeUnknownError: It may have been made, and no answer says so.
+        """
+        held = await self._send(
+            hold(
+                HoldRequest(
+                    player_unique_id=player_unique_id,
+                    amount=amount,
+                    hold_points=hold_points,
+                    email=email,
+                    mobile=mobile,
+                    transaction_time=transaction_time,
+                )
+            )
+        )
+        try:
+            yield held
+        except BaseException as error:
+            try:
+                await self._send_regardless(reverse_hold(held.hold_reference), REVERSAL)
+            except HoldNotFoundError:
+                pass  # redeemed or expired: nothing is held any more
+            except Exception as failure:  # noqa: BLE001 (the block's own error must come out)
+                error.add_note(f"the hold {held.hold_reference} could not be reversed ({type(failure).__name__})")
+            raise
+
     @call
     async def manual(
         self,
@@ -459,6 +528,7 @@ class Transactions(Resource[Face]):
             player_unique_id: The player's id in your system.
             page_size: Rows asked for at a time, 1 to 200.
         """
+        check_whole("page_size", page_size, 1, PAGE_ROWS)
         filters = TransactionFilter(
             limit=page_size,
             direction=direction,
@@ -476,7 +546,7 @@ class Transactions(Resource[Face]):
             fresh = tuple(row for row in answer.transactions if row.gameball_transaction_id not in before)
             if fresh:
                 yield fresh
-            rows += len(answer.transactions)
+            rows += len(fresh)
             # A short page is no end: an account may have a lower limit than the one asked for.
             if not answer.transactions or (answer.total is not None and rows >= answer.total):
                 return

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from gameball.sandbox.sandbox import Sandbox
 
@@ -18,19 +18,19 @@ _CANNOT_START = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0 after a signal, 2 if the sandbox cannot start."""
-    parser = _parser()
-    options = parser.parse_args(argv)
-    try:
-        with _stop_signals() as stop, Sandbox(**vars(options)) as sandbox:
-            sys.stdout.write(_welcome(sandbox))
-            sys.stdout.flush()
-            stop.wait()
-    except ValueError as reason:
-        return _give_up(f"{reason}.".replace("allow_remote=True", "--allow-remote"))
-    except OSError as reason:
-        return _give_up(f"cannot listen on {options.host}:{options.port}: {_plainly(reason)}.")
-    except sqlite3.Error as reason:
-        return _give_up(f"cannot use {options.db} as a ledger: {reason}.")
+    options = _parser().parse_args(argv)
+    with _stop_signals() as stop, ExitStack() as running:
+        try:
+            sandbox = running.enter_context(Sandbox(**vars(options)))
+        except ValueError as reason:
+            return _give_up(f"{reason}.".replace("allow_remote=True", "--allow-remote"))
+        except OSError as reason:
+            return _give_up(f"cannot listen on {options.host}:{options.port}: {_plainly(reason)}.")
+        except sqlite3.Error as reason:
+            return _give_up(f"cannot use {options.db} as a ledger: {reason}.")
+        sys.stdout.write(_welcome(sandbox))
+        sys.stdout.flush()
+        stop.wait()
     return 0
 
 
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    port = int(text)
+    port = int(text) if text.isdecimal() else -1
     if not 0 <= port <= 65535:  # noqa: PLR2004 - the range of TCP
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
     return port

@@ -4,7 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from gameball.sandbox.faults import Close, CutBody, Delay, EmptyBody, Fault, Html, Reset, Status, TooManyRequests
 from gameball.sandbox.routes import OPERATIONS
@@ -59,8 +59,10 @@ class Armed:
         return max(0, min(self.seen - self.nth + 1, self.times))
 
     def matches(self, operation: str, transaction_id: Callable[[], str | None]) -> bool:
-        """Whether it is about this call."""
-        return self.operation in {"*", operation} and self.transaction_id in {None, transaction_id()}
+        """Whether it is about this call; `transaction_id` is asked only if it matters."""
+        if self.operation not in {"*", operation}:
+            return False
+        return self.transaction_id is None or self.transaction_id == transaction_id()
 
 
 class Faults:
@@ -73,7 +75,7 @@ class Faults:
         self._fired: list[Strike] = []
         self._chance: Callable[[str], tuple[Fault, Effect] | None] = lambda _: None
 
-    def arm(  # noqa: PLR0913 - each narrows down one thing, by name
+    def arm(
         self,
         operation: str,
         fault: Fault,
@@ -100,10 +102,12 @@ class Faults:
             later: Seconds of real time, for the effect "later".
 
         Raises:
-            ValueError: for an operation that does not exist, or counts below 1.
+            ValueError: for an operation or an effect that does not exist, or counts below 1.
         """
         if operation not in OPERATIONS | {"*"}:
             raise ValueError(f"{operation} is no operation; there are: {', '.join(sorted(OPERATIONS))}")
+        if effect not in get_args(Effect):
+            raise ValueError(f"{effect} is no effect; there are: {', '.join(get_args(Effect))}")
         if nth < 1 or times < 1:
             raise ValueError("nth and times count from 1")
         armed = Armed(

@@ -22,8 +22,9 @@ class Clock:
         step = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         if step < timedelta():
             raise ValueError("time only passes forwards: advance() takes no negative step")
+        moment = self.now() + step
         self._ahead += step
-        return self.now()
+        return moment
 
 
 def stored(moment: datetime) -> str:

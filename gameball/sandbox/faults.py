@@ -5,6 +5,7 @@ would pass for a success is ever sent to its end.
 """
 
 import asyncio
+import json
 import socket
 import struct
 import zlib
@@ -15,7 +16,6 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from gameball.sandbox import wire
 from gameball.sandbox.call import Answer
 
 _STAND_IN = Answer(status=200, body=b'{"playerUniqueId":"player123","gameballTransactionId":17178}')
@@ -26,7 +26,7 @@ _MEGABYTE = bytes(1024 * 1024)
 class Fault(Protocol):
     """Something that happens to an answer."""
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """What is sent instead."""
 
 
@@ -38,9 +38,11 @@ class Status:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
         """The status, with its body and headers."""
-        body = self.body if isinstance(self.body, bytes) else b"" if self.body is None else wire.write(self.body)
+        body = (
+            self.body if isinstance(self.body, bytes) else b"" if self.body is None else json.dumps(self.body).encode()
+        )
         headers = {"Content-Type": "application/json", **self.headers}
         return Answer(status=self.code, body=body, headers=headers).response()
 
@@ -51,7 +53,7 @@ class TooManyRequests:
 
     retry_after: str | None = None
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """429 without a body."""
         headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
         return await Status(429, headers=headers).respond(answer)
@@ -64,7 +66,7 @@ class Redirect:
     location: str = "http://127.0.0.1:9/elsewhere"
     code: int = 307
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """The status with a Location."""
         return await Status(self.code, headers={"Location": self.location}).respond(answer)
 
@@ -75,7 +77,7 @@ class Html:
 
     code: int = 200
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """The page."""
         page = b"<!DOCTYPE html><html><body><h1>Just a moment...</h1></body></html>"
         return await Status(self.code, page, {"Content-Type": "text/html; charset=utf-8"}).respond(answer)
@@ -85,7 +87,7 @@ class Html:
 class EmptyBody:
     """200 and nothing in it."""
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """The empty answer."""
         return await Status(200).respond(answer)
 
@@ -96,7 +98,7 @@ class HugeHeaders:
 
     size: int = 64 * 1024
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """The answer, or without one a 500, and the header."""
         known = answer or Answer(status=500, body=b"")
         return Answer(
@@ -110,7 +112,7 @@ class GzipBomb:
 
     megabytes: int = 64
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """The compressed zeros, as 200 and JSON."""
         return await Status(200, _bomb(self.megabytes), {"Content-Encoding": "gzip"}).respond(answer)
 
@@ -121,7 +123,7 @@ class Delay:
 
     seconds: float
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """The answer after the wait."""
         await asyncio.sleep(self.seconds)
         return await Close().respond(answer) if answer is None else answer.response()
@@ -131,7 +133,7 @@ class Delay:
 class Close:
     """The connection is closed in good order, without a byte."""
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
         """Nothing."""
         return _Bare(_say())
 
@@ -140,7 +142,7 @@ class Close:
 class Reset:
     """The connection is torn down (TCP RST), without a byte."""
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
         """Nothing, and that at once."""
         return _Bare(_reset)
 
@@ -151,7 +153,7 @@ class Garbage:
 
     data: bytes = b"\x16\x03\x01\x00\x02no HTTP at all\r\n\r\n"
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
         """The bytes."""
         return _Bare(_say(self.data))
 
@@ -166,7 +168,7 @@ class CutBody:
     keep: int | None = None
     with_length: bool = True
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """Head and part of the body."""
         known = answer or _STAND_IN
         # One byte always stays behind: what arrives whole is no cut.
@@ -183,12 +185,16 @@ class Drip:
     interval: float = 0.05
     seconds: float = 10.0
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.interval <= 0:
+            raise ValueError("a drip has pieces of at least 1 byte and an interval above 0 seconds")
+
+    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """Head, and the body piece by piece; without an answer, never its last byte."""
         known = answer or _STAND_IN
         body = known.body if answer else known.body[:-1]
         pieces = [body[start : start + self.size] for start in range(0, len(body), self.size)]
-        affordable = pieces[: int(self.seconds / self.interval)]
+        affordable = pieces[: round(self.seconds / self.interval)]
         return _Bare(_say(_head(known), *affordable, interval=self.interval))
 
 
@@ -199,7 +205,7 @@ class EndlessBody:
     megabytes: int = 256
     seconds: float = 10.0
 
-    async def respond(self, answer: Answer | None) -> web.StreamResponse:
+    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
         """The stream."""
         return _Endless(self)
 
@@ -225,7 +231,8 @@ class _Endless(web.StreamResponse):
         super().__init__(headers={"Content-Type": "application/json"})
         self._fault = fault
 
-    async def write_eof(self, data: bytes = b"") -> None:
+    async def prepare(self, request: web.BaseRequest) -> None:
+        await super().prepare(request)
         until = asyncio.get_running_loop().time() + self._fault.seconds
         for _ in range(self._fault.megabytes):
             if asyncio.get_running_loop().time() > until:

@@ -45,13 +45,9 @@ def count(sql: sqlite3.Connection, account: int, filters: Filters, now: datetime
 
 def order_of(sql: sqlite3.Connection, account: int, order_id: str) -> list[Entry]:
     """The transactions of that id, then those that take them back, oldest first."""
-    return select(
-        sql,
-        "where account = ?1 and (transaction_id = ?2 or reverses in "
-        "(select id from transactions where account = ?1 and transaction_id = ?2)) order by id",
-        account,
-        order_id,
-    )
+    named = "(select id from transactions where account = ? and transaction_id = ?)"
+    clause = f"where id in {named} or reverses in {named} order by id"
+    return select(sql, clause, account, order_id, account, order_id)
 
 
 def status_of(entry: Entry, now: datetime) -> str:

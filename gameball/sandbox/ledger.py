@@ -82,12 +82,10 @@ class Ledger:
             points = self.program.reward_for(amount)
             return self._add(sql, claim, Movement(type="PaymentReward", direction="+", points=points, amount=amount))
 
-    def adjust(self, claim: Claim, *, points: int | None, amount: Decimal | None, username: str, reason: str) -> Entry:
-        """A manual transaction, by signed points or by an amount that earns as cashback does."""
+    def adjust(self, claim: Claim, *, points: int, amount: Decimal | None, username: str, reason: str) -> Entry:
+        """A manual transaction of signed points; without an amount, theirs is what they are worth."""
         with self._changing() as sql:
             self._check_new(sql, claim)
-            if points is None:
-                points = self.program.reward_for(amount or Decimal(0))
             accumulates = points >= 0
             if not accumulates:
                 self._check_affordable(sql, claim.account, claim.player, -points)
@@ -146,12 +144,10 @@ class Ledger:
             self._add(sql, claim, movement)
             return order_of(sql, claim.account, original_id)
 
-    def hold(self, account: int, player: str, *, points: int | None, amount: Decimal | None) -> Hold:
-        """Set points aside: that many, or as many as the amount is worth."""
+    def hold(self, account: int, player: str, *, points: int, amount: Decimal | None) -> Hold:
+        """Set points aside; without an amount, theirs is what they are worth."""
         with self._spending() as sql:
             _known_balance(sql, account, player)
-            if points is None:
-                points = self.program.price_of(amount or Decimal(0))
             self._check_affordable(sql, account, player, points)
             hold = Hold(
                 reference=new_reference(),

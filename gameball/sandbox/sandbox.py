@@ -48,9 +48,9 @@ class Sandbox:
     port: int = 0
     """0 takes any free port."""
     allow_remote: bool = False
-    api_key: str = "sandbox-api-key"
-    secret_key: str = "sandbox-secret-key"  # noqa: S105 - made up, and good for nothing but the sandbox
-    partner_token: str = "sandbox-partner-token"  # noqa: S105 - the same
+    api_key: str = field(default="sandbox-api-key", repr=False)
+    secret_key: str = field(default="sandbox-secret-key", repr=False)
+    partner_token: str = field(default="sandbox-partner-token", repr=False)
     refusal_status: int = 422
     """HTTP status of the codes 50, 51, 101 and 301 and up; no page publishes it."""
     id_scope: Scope = "account"
@@ -61,7 +61,7 @@ class Sandbox:
     """Answer with the contradictions of the API's own pages: `quirks.py` lists them."""
     batch_polls: int = 2
     """How often a batch is asked about before it is finished: first pending, then in progress."""
-    program: Program = field(default_factory=Program)
+    program: Program = field(default_factory=Program, repr=False)
     """The loyalty program's terms; a new value holds from the next request on."""
     clock: Clock = field(default_factory=Clock, init=False, repr=False)
     """Advance it, and ten minutes pass at once."""
@@ -138,9 +138,11 @@ class Sandbox:
         return self.program
 
     async def _stop(self) -> None:
-        await self._runner.cleanup()
-        self._server.close()
-        self._store.close()
+        try:
+            await self._runner.cleanup()
+        finally:
+            self._server.close()
+            self._store.close()
 
     def __enter__(self) -> Self:
         self._thread = _LoopThread(self)

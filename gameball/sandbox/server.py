@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -40,7 +41,9 @@ class Server:
         """The routes as an aiohttp application."""
         application = web.Application(client_max_size=_LARGEST_BODY)
         for route in ROUTES:
-            application.router.add_route(route.method, BASE_PATH + route.path, partial(self._serve, route))
+            # Left to itself aiohttp matches no braces in a path, but an order id may well have some.
+            path = route.path.replace("}", ":[^/]+}")
+            application.router.add_route(route.method, BASE_PATH + path, partial(self._serve, route))
         application.router.add_route("*", "/{anything:.*}", self._serve_nothing)
         return application
 
@@ -57,8 +60,7 @@ class Server:
         if strike is None:
             return self._answer(route, request, body).response()
         if strike.effect == "later":
-            work = partial(self._answer, route, request, body)
-            self._delayed.add(asyncio.get_running_loop().call_later(strike.later, work))
+            self._put_off(strike.later, partial(self._answer, route, request, body))
         done = self._answer(route, request, body) if strike.effect == "after" else None
         return await strike.fault.respond(done)
 
@@ -82,6 +84,14 @@ class Server:
         except Refusal as refusal:
             return self._refused(refusal)
         return Answer.success(contradict(route.operation, value) if self.quirks else value)
+
+    def _put_off(self, seconds: float, work: Callable[[], Answer]) -> None:
+        def catch_up() -> None:
+            self._delayed.discard(handle)
+            work()
+
+        handle = asyncio.get_running_loop().call_later(seconds, catch_up)
+        self._delayed.add(handle)
 
     def _refused(self, refusal: Refusal) -> Answer:
         return Answer.refusal(refusal, status=self.refusal_status)

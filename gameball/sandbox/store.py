@@ -31,7 +31,7 @@ create table transactions (
     balance_before integer not null,
     balance_after integer not null
 );
-create index by_key on transactions (account, transaction_id, player);
+create index by_key on transactions (account, transaction_id, time);
 create index by_player on transactions (account, player, id);
 create index by_player_time on transactions (account, player, time);
 create index by_time on transactions (account, time);
@@ -98,6 +98,8 @@ class Store:
         ours = (self._pragma("application_id"), self._pragma("user_version")) == (_MARK, _FORMAT)
         if not ours and self._connection.execute("select 1 from sqlite_master").fetchone():
             raise sqlite3.DatabaseError("the file is not a ledger of this sandbox")
+        if ours and self._pragma("quick_check(1)") != "ok":
+            raise sqlite3.DatabaseError("the file is damaged")
         self._pragma("journal_mode = wal")
         self._pragma("synchronous = normal")
         with self.atomic() as sql:

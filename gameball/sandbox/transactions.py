@@ -63,16 +63,19 @@ class Transactions:
         return {"orderTransactions": [_order_row(entry) for entry in entries]}
 
     def hold(self, call: Call) -> dict[str, Any]:
-        """POST - Hold Points."""
+        """POST - Hold Points, by their number or by the amount they are worth."""
         body = Fields(call.body)
         player = _player(body)
         body.required("transactionTime", fields.moment)
         body.exactly_one("amount", "holdPoints")
+        amount = body.optional("amount", fields.positive_amount)
         hold = self._ledger.hold(
             call.account,
             player,
-            points=body.optional("holdPoints", fields.positive_points),
-            amount=body.optional("amount", fields.positive_amount),
+            points=body.required("holdPoints", fields.positive_points)
+            if amount is None
+            else self._ledger.program.price_of(amount),
+            amount=amount,
         )
         return {
             "playerUniqueId": hold.player,
@@ -87,16 +90,19 @@ class Transactions:
         return {}
 
     def manual(self, call: Call) -> dict[str, Any]:
-        """POST - Manual Transaction."""
+        """POST - Manual Transaction, by signed points or by an amount that earns as cashback does."""
         body = Fields(call.body)
         claim = _claim(call.account, body)
         username = body.required("username", fields.text)
         reason = body.required("reason", fields.text)
         body.exactly_one("points", "amount")
+        amount = body.optional("amount", fields.positive_amount)
         entry = self._ledger.adjust(
             claim,
-            points=body.optional("points", fields.signed_points),
-            amount=body.optional("amount", fields.positive_amount),
+            points=body.required("points", fields.signed_points)
+            if amount is None
+            else self._ledger.program.reward_for(amount),
+            amount=amount,
             username=username,
             reason=reason,
         )

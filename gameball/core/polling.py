@@ -1,0 +1,53 @@
+"""Asking again and again, at growing intervals, until something is done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from gameball.core import portal
+
+T = TypeVar("T")
+
+FIRST_WAIT: Final = 0.5
+LONGEST_WAIT: Final = 10.0
+LOST_POLLS: Final = 3
+"""How many polls may be lost in a row, each with all its retries, before waiting is given up."""
+
+
+async def poll(
+    read: Callable[[], Awaitable[T]],
+    *,
+    done: Callable[[T], bool],
+    timeout: float | None,
+    tell: Callable[[T], object] | None,
+    lost: tuple[type[Exception], ...],
+) -> T:
+    """Read until it is done, and give what was read last.
+
+    Args:
+        read: Reads once.
+        done: Whether what was read is the end.
+        timeout: Seconds altogether, None for as long as it takes.
+        tell: Called with everything that is read, in the thread of whoever waits.
+        lost: Errors that say nothing about what is waited for.
+
+    Raises:
+        TimeoutError: The timeout ran out.
+    """
+    wait, misses = FIRST_WAIT, 0
+    async with asyncio.timeout(timeout):
+        while True:
+            try:
+                value = await read()
+            except lost:
+                misses += 1
+                if misses == LOST_POLLS:
+                    raise
+            else:
+                misses = 0
+                if tell is not None:
+                    await portal.in_caller(tell, value)
+                if done(value):
+                    return value
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)

@@ -1,0 +1,227 @@
+"""The batches page: up to 1000 cashbacks, redemptions or balances in one request, worked on by the API.
+
+First the pure builders, one for each endpoint; then the class whose methods hand what they build to the client.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from attrs import evolve
+
+from gameball.core.clock import stamped
+from gameball.core.faces import Face, call
+from gameball.core.operation import Operation, Replay, path
+from gameball.core.polling import poll
+from gameball.errors import (
+    BatchTimeoutError,
+    ConnectionFailedError,
+    GameballError,
+    ServerError,
+    TimedOutError,
+    UnexpectedAnswerError,
+)
+from gameball.models.batches import BATCH_ROWS, Batch, BatchId
+from gameball.models.shared import KeyedRequest, check_text, refuse
+from gameball.models.transactions import CashbackRequest, RedeemRequest
+from gameball.resources.resource import Resource
+
+LOST: Final = (ServerError, UnexpectedAnswerError, TimedOutError, ConnectionFailedError)
+"""How a poll can be lost that says nothing about the batch."""
+
+# --- builders
+
+
+def start_cashback(rows: Iterable[CashbackRequest]) -> Operation[BatchId]:
+    """POST /integrations/batch, operation cashback."""
+    return _start("cashback", _keyed_rows(rows, CashbackRequest))
+
+
+def start_redeem(rows: Iterable[RedeemRequest]) -> Operation[BatchId]:
+    """POST /integrations/batch, operation redeem."""
+    return _start("redeem", _keyed_rows(rows, RedeemRequest))
+
+
+def start_balance(player_unique_ids: Iterable[str]) -> Operation[BatchId]:
+    """POST /integrations/batch, operation balance."""
+    if isinstance(player_unique_ids, str):
+        raise refuse("player_unique_ids", "must be several ids, not one str")
+    players = tuple(player_unique_ids)
+    _check_count("player_unique_ids", len(players))
+    for number, player in enumerate(players):
+        check_text(f"player_unique_ids[{number}]", player)
+    return _start("balance", {"playerUniqueIds": list(players)})
+
+
+def get(batch_id: str) -> Operation[Batch]:
+    """GET /integrations/batch/{batchId}."""
+    return Operation(
+        name="batches.get",
+        method="GET",
+        path=path("/integrations/batch/{batch_id}", batch_id=batch_id),
+        returns=Batch,
+        replay=Replay.SAFE,
+    )
+
+
+def stop(batch_id: str) -> Operation[None]:
+    """DELETE /integrations/batch/{batchId}."""
+    return Operation(
+        name="batches.stop",
+        method="DELETE",
+        path=path("/integrations/batch/{batch_id}", batch_id=batch_id),
+        returns=type(None),
+        replay=Replay.SAFE,
+        gone_is_done=True,
+        check="stopping it again is safe",
+    )
+
+
+def _start(operation: str, body: Any) -> Operation[BatchId]:
+    return Operation(
+        name="batches.start",
+        method="POST",
+        path="/integrations/batch",
+        body={"method": "POST", "operation": operation, "params": {}, "body": body},
+        returns=BatchId,
+        replay=Replay.NEVER,
+        check="look for the rows' effects (transactions.list for their ids) before starting another",
+    )
+
+
+def _keyed_rows(rows: Iterable[Any], kind: type[KeyedRequest]) -> list[KeyedRequest]:
+    found = list(rows)
+    _check_count("rows", len(found))
+    first: dict[str, int] = {}
+    for number, row in enumerate(found):
+        if not isinstance(row, kind):
+            raise refuse(f"rows[{number}]", f"must be a {kind.__name__}, not {type(row).__name__}")
+        before = first.setdefault(row.transaction_id, number)
+        if before != number:
+            raise refuse(f"rows[{number}].transaction_id", f"is the same as in rows[{before}]; it is taken only once")
+    return [stamped(row) for row in found]
+
+
+def _check_count(name: str, count: int) -> None:
+    if not 1 <= count <= BATCH_ROWS:
+        raise refuse(name, f"must be 1 to {BATCH_ROWS} entries, not {count}")
+
+
+# --- the methods
+
+
+class Batches(Resource[Face]):
+    """Hand many rows over at once, and follow what becomes of them.
+
+    API page: Batches (for GURU accounts). A batch has no id of yours: when the answer to its start is lost, it is
+    never started again by itself, and raises OutcomeUnknownError.
+    """
+
+    @call
+    async def start_cashback(self, rows: Iterable[CashbackRequest]) -> str:
+        """Start rewarding many payments, and give the batch's id.
+
+        API page: Batches, POST Start Batch Operation.
+
+        Args:
+            rows: 1 to 1000, each with a transaction id of its own.
+
+        Raises:
+            OutcomeUnknownError: It may have been started, and no answer says so.
+        """
+        return await self._send(start_cashback(rows))
+
+    @call
+    async def start_redeem(self, rows: Iterable[RedeemRequest]) -> str:
+        """Start redeeming for many players, and give the batch's id.
+
+        API page: Batches, POST Start Batch Operation.
+
+        Args:
+            rows: 1 to 1000, each with a transaction id of its own.
+
+        Raises:
+            OutcomeUnknownError: It may have been started, and no answer says so.
+        """
+        return await self._send(start_redeem(rows))
+
+    @call
+    async def start_balance(self, player_unique_ids: Iterable[str]) -> str:
+        """Start asking for many players' balances, and give the batch's id.
+
+        API page: Batches, POST Start Batch Operation.
+
+        Args:
+            player_unique_ids: 1 to 1000.
+
+        Raises:
+            OutcomeUnknownError: It may have been started, and no answer says so.
+        """
+        return await self._send(start_balance(player_unique_ids))
+
+    @call
+    async def get(self, batch_id: str) -> Batch:
+        """Read how far a batch is, and what became of its rows so far.
+
+        API page: Batches, GET Get Batch Operation.
+
+        Args:
+            batch_id: What its start gave.
+
+        Raises:
+            NotFoundError: There is no such batch.
+        """
+        return evolve(await self._send(get(batch_id)), batch_id=batch_id)
+
+    @call
+    async def stop(self, batch_id: str) -> None:
+        """Stop a batch: rows not worked on yet never will be.
+
+        API page: Batches, DELETE Stop Batch Operation.
+
+        Args:
+            batch_id: What its start gave.
+
+        Raises:
+            NotFoundError: There is no such batch.
+        """
+        await self._send(stop(batch_id))
+
+    @call
+    async def wait(
+        self, batch_id: str, *, timeout: float | None = None, on_progress: Callable[[Batch], object] | None = None
+    ) -> Batch:
+        """Wait until a batch is finished, stopped or failed, asking at growing intervals (0.5 s to 10 s).
+
+        API page: Batches, GET Get Batch Operation. Waiting is only looking: when it ends early (the timeout, a
+        cancellation, Ctrl-C) the batch goes on, and can be waited for again.
+
+        Args:
+            batch_id: What its start gave.
+            timeout: Seconds to wait altogether; without it, as long as it takes.
+            on_progress: Called with each state that is read, in the caller's own thread.
+
+        Raises:
+            BatchTimeoutError: The timeout ran out; the batch goes on.
+            NotFoundError: There is no such batch.
+        """
+        if timeout is not None and not timeout > 0:
+            raise refuse("timeout", f"must be a positive number of seconds, not {timeout!r}")
+        operation = get(batch_id)
+
+        async def read() -> Batch:
+            return evolve(await self._send(operation), batch_id=batch_id)
+
+        try:
+            return await poll(
+                read, done=lambda batch: batch.status.terminal, timeout=timeout, tell=on_progress, lost=LOST
+            )
+        except GameballError:
+            raise
+        except TimeoutError:
+            seconds = timeout
+        except BaseException as error:
+            error.add_note(f"batch {batch_id} goes on at the API; batches.stop() would end it")
+            raise
+        raise BatchTimeoutError(
+            f"batch {batch_id} was not done after {seconds} s; it goes on at the API", operation="batches.wait"
+        )
