@@ -33,19 +33,21 @@ def main() -> int:
         return INTERRUPTED
 
 
-def demo(orders: Path | None = None, /) -> int:
+def demo(orders: Path | None = None, /, *, chaos: bool = False) -> int:
     """Reward, hold, redeem and refund against a local Gameball, and prove it from the ledger.
 
     Parameters
     ----------
     orders
         A CSV file with the columns player_unique_id, transaction_id and amount; 2,000 made-up orders without it.
+    chaos
+        Let every tenth call fail, before or after its effect, and prove that each order is rewarded once all the same.
     """
     from rich.console import Console  # noqa: PLC0415 (an extra)
 
     from gameball.demo import run  # noqa: PLC0415 (needs the extra)
 
-    return run(orders, Console())
+    return run(orders, Console(), chaos=chaos)
 
 
 def sandbox() -> int:

@@ -19,11 +19,16 @@ from gameball.models.transactions import CashbackRequest, CashbackReward
 from gameball.orders import BadOrdersError, read_orders
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
+from gameball.settings import Timeouts
 
 GENERATED: Final = 2000
 PLAYERS: Final = 300
 SIDE_BY_SIDE: Final = 64
 SHOWN_PROBLEMS: Final = 5
+PATIENCE: Final = Timeouts(attempt=5.0, total=60.0)
+"""A local server that has not answered within five seconds does not mean to."""
+FAULTY: Final = 0.1
+SEED: Final = 7
 
 CODE: Final = """\
 async with AsyncGameball(api_key, secret_key) as client:
@@ -47,8 +52,11 @@ calls.refund(
 """
 
 
-def run(orders: Path | None, console: Console) -> int:
-    """Show everything once; 0 when the ledger proves it, 1 when it does not, 2 when the file cannot be used."""
+def run(orders: Path | None, console: Console, *, chaos: bool = False) -> int:
+    """Show everything once; 0 when the ledger proves it, 1 when it does not, 2 when the file cannot be used.
+
+    With `chaos` the orders go through a network that fails for every tenth call, before or after the effect.
+    """
     try:
         requests = read_orders(orders) if orders is not None else generated_orders()
     except BadOrdersError as error:
@@ -59,13 +67,17 @@ def run(orders: Path | None, console: Console) -> int:
         show_single_calls(sandbox, console)
     # The orders meet an empty ledger, so that their ids and players are their own.
     with Sandbox() as sandbox:
+        if chaos:
+            sandbox.faults.random(rate=FAULTY, seed=SEED)
         rewards, problems = asyncio.run(reward_all(sandbox, requests, console))
+        if chaos:
+            console.print(f"{len(sandbox.faults.fired):,} calls failed on purpose, before or after their effect.")
         return prove(sandbox, requests, rewards, problems, console)
 
 
 def generated_orders() -> list[CashbackRequest]:
     """The same orders every time: a demo should be repeatable."""
-    dice = random.Random(3)  # noqa: S311 (no secret hangs on it)
+    dice = random.Random(SEED)  # noqa: S311 (no secret hangs on it)
     return [
         CashbackRequest(
             player_unique_id=f"player-{dice.randrange(PLAYERS)}",
@@ -120,7 +132,7 @@ async def reward_all(
                 progress.advance(bar)
 
         async with (
-            AsyncGameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url) as client,
+            AsyncGameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url, timeouts=PATIENCE) as client,
             asyncio.TaskGroup() as workers,
         ):
             for _ in range(SIDE_BY_SIDE):

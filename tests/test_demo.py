@@ -1,10 +1,12 @@
 import io
 from pathlib import Path
 
+import pytest
 from attrs import evolve
 from rich.console import Console
 
 from gameball import demo
+from gameball.core import policy
 from gameball.errors import GameballError
 from gameball.models.transactions import CashbackReward
 from gameball.sandbox import Sandbox
@@ -33,6 +35,17 @@ def test_the_demo_rewards_the_orders_of_a_file(tmp_path: Path) -> None:
     console, text = paper()
     assert demo.run(path, console) == 0
     assert "points booked               30" in text.getvalue()
+
+
+def test_the_demo_proves_the_same_while_every_tenth_call_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "SECOND_LOOK", 0.1)
+    path = tmp_path / "orders.csv"
+    rows = [f"player-{number % 20},order-{number},{number + 1}.50" for number in range(200)]
+    path.write_text("\n".join(["player_unique_id,transaction_id,amount", *rows]), encoding="utf-8")
+    console, text = paper()
+    assert demo.run(path, console, chaos=True) == 0
+    assert "calls failed on purpose" in text.getvalue()
+    assert "Proved" in text.getvalue()
 
 
 def test_a_bad_file_ends_the_demo_before_anything_is_shown(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE 
 
 
 def code(section: str) -> str:
-    (block,) = re.findall(r"^```python\n(.*?)^```", SECTIONS[section], re.MULTILINE | re.DOTALL)
-    return str(block)
+    """The section's examples, which follow on one another."""
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", SECTIONS[section], re.MULTILINE | re.DOTALL))
 
 
 def run(section: str) -> dict[str, Any]:
@@ -68,6 +69,25 @@ def test_the_error_example_tells_a_duplicate_and_a_computed_float(capsys: pytest
     assert duplicate.startswith("305 ")
     assert "transaction_id=tra_1, HTTP 422" in duplicate
     assert computed.startswith("amount must have at most 15 significant digits")
+
+
+def test_the_examples_of_a_hold_a_batch_and_a_partner_say_what_happened(
+    local_gameball: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("Holding, batches, partners")
+    *_, batch, partner = capsys.readouterr().out.splitlines()
+    assert local_gameball.ledger.balance("player7") == 500 - 150
+    assert batch == "10 rewarded, 0 failed"
+    assert partner == "ClientKeys(api_key=Secret('****'), secret_key=Secret('****'), gameball_id=2) 2"
+
+
+def test_every_call_is_in_the_table() -> None:
+    table = SECTIONS["All calls"]
+    for name in ("transactions", "batches", "clients", "configurations"):
+        resource = import_module(f"gameball.resources.{name}")
+        (calls,) = [kind for kind in vars(resource).values() if getattr(kind, "__name__", "") == name.capitalize()]
+        for call in [call for call in vars(calls) if not call.startswith("_")]:
+            assert f"{call}(" in table
 
 
 @pytest.mark.parametrize("section", ["Try it", "Test it"])
