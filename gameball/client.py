@@ -192,8 +192,8 @@ class AsyncGameball(_Client[Awaiting]):
             timeouts: For a connection, an exchange, and the whole call, in seconds.
             retries: How often a request is tried, and how long to wait in between.
             connections: The most requests at one time; further calls wait for their turn.
-            session: An aiohttp session of yours to send with. It is never closed here, serves its own loop only, and
-                may repeat idempotent requests by itself.
+            session: An aiohttp session of yours to send with. It is never closed here, and serves its own loop only;
+                its middlewares are passed over.
             proxy: The address of a proxy; the environment's are never used.
             ssl: How to verify the API's certificate, instead of the system's way.
             observers: Called with an Attempt after every exchange, on the event loop's thread.

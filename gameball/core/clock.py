@@ -1,12 +1,12 @@
 """The time that calls are stamped with."""
 
-import os
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from attrs import evolve
 
+from gameball.core import fork
 from gameball.models.shared import PlayerRequest
 
 Request = TypeVar("Request", bound=PlayerRequest)
@@ -34,4 +34,4 @@ def _renew_lock() -> None:
     _lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_renew_lock)
+fork.in_child(_renew_lock)

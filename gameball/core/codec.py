@@ -23,7 +23,7 @@ from cattrs import Converter
 
 from gameball.core.operation import Operation
 from gameball.core.wire import Answer, Request
-from gameball.errors import APIError, UnexpectedAnswerError, api_error
+from gameball.errors import APIError, InvalidRequestError, UnexpectedAnswerError, api_error
 from gameball.models.batches import BatchId
 from gameball.models.clients import UNSET
 from gameball.models.configurations import ChallengeConfiguration
@@ -63,15 +63,28 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # --- out
 
 
-def encode(operation: Operation[Any], headers: Mapping[str, str] = {}) -> Request:
-    """The request that the operation stands for, byte for byte; `headers` are the client's own."""
-    return Request(
-        method=operation.method,
-        target=operation.path + _query_string(operation.query),
-        signature=operation.signature,
-        headers={**headers, **operation.headers} if headers else operation.headers,
-        body=None if operation.body is None else _write(dump(operation.body)),
-    )
+def encode(operation: Operation[Any], headers: Mapping[str, str] | None = None) -> Request:
+    """The request that the operation stands for, byte for byte; `headers` are the client's own.
+
+    Raises:
+        InvalidRequestError: The query or the body holds what JSON or an address cannot.
+    """
+    try:
+        query = _query_string(operation.query)
+        body = None if operation.body is None else _write(dump(operation.body))
+    except InvalidRequestError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        kind = type(error).__name__
+    else:
+        return Request(
+            method=operation.method,
+            target=operation.path + query,
+            signature=operation.signature,
+            headers={**headers, **operation.headers} if headers else operation.headers,
+            body=body,
+        )
+    raise refuse("query or json", f"must be plain JSON of valid text and numbers ({kind})")
 
 
 def dump(value: Any) -> Any:

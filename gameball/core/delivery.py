@@ -265,4 +265,4 @@ def _read(operation: Operation[T], result: Answer | Failure) -> Found[T] | Probl
 
 def _given_up(operation: Operation[Any]) -> str:
     which = f" (transaction_id={operation.transaction_id})" if operation.transaction_id is not None else ""
-    return f"{operation.name}{which} was given up while under way and may have been applied; {operation.check}"
+    return f"{operation.name}{which} was given up: unless it had not left yet, it may be applied; {operation.check}"

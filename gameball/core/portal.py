@@ -6,7 +6,6 @@ One daemon thread, started at first use and stopped at exit; a forked child star
 import asyncio
 import atexit
 import importlib
-import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal
 
+from gameball.core import fork
 from gameball.errors import ConnectionFailedError
 
 P = ParamSpec("P")
@@ -232,5 +232,5 @@ def _stop() -> None:
     _loop_thread.stop()
 
 
-os.register_at_fork(after_in_child=_replace)
+fork.in_child(_replace)
 atexit.register(_stop)

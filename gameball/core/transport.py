@@ -21,6 +21,7 @@ from aiohttp.payload import BytesPayload
 from attrs import define, field
 from yarl import URL
 
+from gameball.core import fork
 from gameball.core.operation import Signature
 from gameball.core.wire import Answer, Failure, Fault, Request
 from gameball.settings import Credentials, Secret, Timeouts
@@ -94,12 +95,11 @@ class Transport:
     async def _converse(
         self, room: "_Room", request: Request, passage: "_Passage", timeout: aiohttp.ClientTimeout
     ) -> Answer | Failure:
-        headers = request.headers if self._lent is None else {**self._headers[request.signature], **request.headers}
         response = await room.sessions[request.signature].request(
             request.method,
             URL(self._base_url + request.target, encoded=True),
             data=passage.body,
-            headers=headers or None,
+            headers=self._beside_the_sessions(request),
             allow_redirects=False,
             raise_for_status=False,
             timeout=timeout,
@@ -122,6 +122,12 @@ class Transport:
                 response.release()
             else:
                 response.close()
+
+    def _beside_the_sessions(self, request: Request) -> Mapping[str, str] | None:
+        """The headers that the session does not send by itself; a lent one sends none of ours."""
+        if self._lent is not None:
+            return {**self._headers[request.signature], **request.headers}
+        return request.headers or None
 
     async def _enter(self) -> "_Room":
         loop = asyncio.get_running_loop()
@@ -212,7 +218,7 @@ def _leave_to_the_parent() -> None:
     _open = set()
 
 
-os.register_at_fork(after_in_child=_leave_to_the_parent)
+fork.in_child(_leave_to_the_parent)
 
 
 def _headers(signature: Signature, keys: Credentials) -> Mapping[str, str]:
