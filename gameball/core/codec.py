@@ -169,8 +169,9 @@ def load(body: bytes, kind: type[T]) -> T:
     Raises:
         UnreadableError: It is not JSON, or not of this shape.
     """
-    data = parse(body)
-    return data if kind is object else _converter.structure(_unwrapped(data, kind), kind)
+    if kind is object:  # plain JSON, or nothing at all
+        return parse(body) if body.strip() else None  # type: ignore[return-value]  # T is object here
+    return _converter.structure(_unwrapped(parse(body), kind), kind)
 
 
 def _unwrapped(data: Any, kind: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.payload import BytesPayload
+from aiohttp.payload import Payload
 from attrs import define, field
 from yarl import URL
 
@@ -269,23 +269,34 @@ class _Passage:
             self.body.withdrawn = True
 
 
-class _Body(BytesPayload):
-    """A body that notes when aiohttp begins to write it.
+class _Body(Payload):
+    """A JSON body that notes when aiohttp begins to write it.
 
     Withdrawn, it refuses to be written later by a writer that outlives the exchange.
     """
 
-    begun = False
-    withdrawn = False
+    _value: bytes
 
     def __init__(self, value: bytes) -> None:
         super().__init__(value, content_type="application/json")
+        self.begun = False
+        self.withdrawn = False
+
+    @property
+    def size(self) -> int:
+        return len(self._value)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         if self.withdrawn:
             raise aiohttp.ClientConnectionError("withdrawn before it was sent")
         self.begun = True
-        await super().write_with_length(writer, content_length)
+        await writer.write(self._value[:content_length])
 
 
 _REASONS: Final[tuple[tuple[type[Exception], Fault, str], ...]] = (

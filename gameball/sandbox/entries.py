@@ -60,7 +60,12 @@ _INSERT = (
 def insert(sql: sqlite3.Connection, claim: Claim, movement: Movement, *, balance: int) -> Entry:
     """Write the player's next line, on top of his `balance`."""
     signed = movement.points if movement.direction == "+" else -movement.points
-    values = {**vars(claim), **vars(movement), "balance_before": balance, "balance_after": balance + signed}
+    values: dict[str, Any] = {
+        **vars(claim),
+        **vars(movement),
+        "balance_before": balance,
+        "balance_after": balance + signed,
+    }
     row = sql.execute(_INSERT, [_plain(values[column]) for column in _COLUMNS]).fetchone()
     return Entry(id=row[0], **values)
 

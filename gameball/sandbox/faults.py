@@ -28,6 +28,7 @@ class Fault(Protocol):
 
     async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
         """What is sent instead."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -233,20 +233,20 @@ class Ledger:
             return order_of(sql, account, order_id)
 
     @contextmanager
-    def _turn(self) -> Iterator[sqlite3.Connection]:
+    def _turn(self) -> Generator[sqlite3.Connection]:
         with self._store.atomic() as sql:
             self._expire(sql)
             yield sql
 
     @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
+    def _changing(self) -> Generator[sqlite3.Connection]:
         if not self.program.gameball_enabled:
             raise Refusal(50)
         with self._turn() as sql:
             yield sql
 
     @contextmanager
-    def _spending(self) -> Iterator[sqlite3.Connection]:
+    def _spending(self) -> Generator[sqlite3.Connection]:
         with self._changing() as sql:
             # No code of its own is published for this.
             if not self.program.redemption_enabled:
@@ -257,7 +257,7 @@ class Ledger:
         if movement.direction == "+":
             expires = self._clock.now() + timedelta(days=self.program.points_expiry_days)
             self._next_expiry = min(self._next_expiry, expires)
-            movement = Movement(**{**vars(movement), "expires": expires})
+            movement = replace(movement, expires=expires)
         return insert(sql, claim, movement, balance=_balance(sql, claim.account, claim.player) or 0)
 
     def _check_new(self, sql: sqlite3.Connection, claim: Claim) -> None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Store:
             raise
 
     @contextmanager
-    def atomic(self) -> Iterator[sqlite3.Connection]:
+    def atomic(self) -> Generator[sqlite3.Connection]:
         """All that is done inside happens, or none of it; nobody else sees the middle."""
         with self._lock:
             self._connection.execute("begin immediate")
