@@ -189,7 +189,7 @@ def free_headers(given: Mapping[str, str]) -> Mapping[str, str]:
         InvalidRequestError: One of them signs or frames the request, or cannot travel.
     """
     for name, value in given.items():
-        if not name or not set(name) <= _TOKEN:
+        if not isinstance(name, str) or not name or not set(name) <= _TOKEN:
             raise InvalidRequestError("headers: a name must be letters, digits and dashes", field="headers")
         if name.casefold() in _OUR_HEADERS:
             raise InvalidRequestError(f"headers: {name} cannot be set: it signs or frames the request", field="headers")

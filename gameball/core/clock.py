@@ -12,6 +12,7 @@ from gameball.models.shared import PlayerRequest
 Request = TypeVar("Request", bound=PlayerRequest)
 
 _TICK: Final = timedelta(microseconds=1)
+_NUDGE: Final = timedelta(minutes=1)
 _lock = threading.Lock()
 _last = datetime.min.replace(tzinfo=UTC)
 
@@ -20,7 +21,9 @@ def stamp() -> datetime:
     """Now, in UTC and microseconds, and never the same twice in a process: the API rejects a repeated time."""
     global _last  # noqa: PLW0603 (the one thing to remember)
     with _lock:
-        _last = max(datetime.now(UTC), _last + _TICK)
+        now = datetime.now(UTC)
+        # A little behind means a burst, or a clock that was nudged; far behind, that it was wrong and is right now.
+        _last = max(now, _last + _TICK) if _last - now < _NUDGE else now
         return _last
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from http import HTTPStatus
 from types import NoneType, UnionType
-from typing import Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin
 from urllib.parse import quote
 
 import attrs
@@ -94,8 +94,11 @@ def dump(value: Any) -> Any:
 
 def instant(value: datetime) -> str:
     """A time in UTC with Z, in milliseconds, or in microseconds where it has them."""
-    precision = "microseconds" if value.microsecond % 1000 else "milliseconds"
-    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
+    if value.tzinfo is not UTC:
+        if value.utcoffset() is None:
+            raise refuse("query or json", "must hold times that tell their zone: use datetime.now(timezone.utc)")
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds" if value.microsecond % 1000 else "milliseconds")[:-6] + "Z"
 
 
 def _query_string(query: Any) -> str:
@@ -123,6 +126,8 @@ def _query_value(value: object) -> str:
 
 
 def _plain_decimal(value: Decimal) -> Decimal | msgspec.Raw:
+    if not value.is_finite():
+        raise refuse("json", f"must hold finite numbers only, not {value}")
     # Decimal itself turns to an exponent for small fractions, as in 1E-7.
     return msgspec.Raw(format(value, "f").encode()) if "E" in str(value) else value
 
@@ -136,6 +141,20 @@ def _finite(value: float) -> float:
 def _spelling(name: str) -> str:
     head, *rest = name.split("_")
     return SPELLINGS.get(name) or head + "".join(part.capitalize() for part in rest)
+
+
+def one_time_passwords(body: Any) -> Iterator[str]:
+    """The passwords anywhere in a body: of one request, of a batch's rows, or of plain JSON."""
+    if attrs.has(type(body)):
+        body = attrs.asdict(body, recurse=False)
+    if isinstance(body, Mapping):
+        for name, part in body.items():
+            if isinstance(part, str) and part and str(name).casefold() == "otp":
+                yield part
+            yield from one_time_passwords(part)
+    elif isinstance(body, list | tuple):
+        for part in body:
+            yield from one_time_passwords(part)
 
 
 # --- in
@@ -247,7 +266,7 @@ _LARGEST: Final = 40
 """Digits before or behind the point beyond which a number is no amount, count or number of points."""
 
 
-def _number(value: object) -> Decimal:
+def _number(value: object, _: Any = None) -> Decimal:
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = Decimal(value.strip())
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -257,21 +276,21 @@ def _number(value: object) -> Decimal:
     return value
 
 
-def _points(value: object) -> int | Decimal:
+def _points(value: object, _: Any = None) -> int | Decimal:
     if type(value) is int:
         return value
     number = _number(value)
     return int(number) if number == number.to_integral_value() else number
 
 
-def _whole(value: object) -> int:
+def _whole(value: object, _: Any = None) -> int:
     number = _points(value)
     if isinstance(number, Decimal):
         raise UnreadableError("is not a whole number")
     return number
 
 
-def _truth(value: object) -> bool:
+def _truth(value: object, _: Any = None) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.casefold() in ("true", "false"):
@@ -279,7 +298,7 @@ def _truth(value: object) -> bool:
     raise UnreadableError("is neither true nor false")
 
 
-def _text(value: object) -> str:
+def _text(value: object, _: Any = None) -> str:
     """A string; an id that came as a number is one too."""
     if isinstance(value, str):
         return value
@@ -290,32 +309,40 @@ def _text(value: object) -> str:
     return str(number) if isinstance(number, int) else format(number, "f")
 
 
-def _id(value: object) -> BatchId:
+def _id(value: object, _: Any = None) -> BatchId:
     text = _text(value).strip()
     if not text:
         raise UnreadableError("is empty")
     return BatchId(text)
 
 
-def _coupon_code(value: object) -> CouponCode:
+def _coupon_code(value: object, _: Any = None) -> CouponCode:
     if not isinstance(value, str):
         raise UnreadableError("is not a string")
     return CouponCode(value)
 
 
-def _secret(value: object) -> Secret:
+def _secret(value: object, _: Any = None) -> Secret:
     return Secret(_text(value))
 
 
-def _word(value: object, kind: type[OpenEnum]) -> OpenEnum:
-    return kind(_text(value))
+def _word_reader(kind: type[OpenEnum]) -> Callable[[Any, Any], OpenEnum]:
+    known = {member.value: member for member in kind}  # many times faster than asking the enumeration
+
+    def read(value: object, _: Any = None) -> OpenEnum:
+        word = _text(value)
+        return known.get(word) or kind(word)
+
+    return read
 
 
-def _time(value: object) -> datetime:
+def _time(value: object, _: Any = None) -> datetime:
     """A time in any of the API's spellings; without a zone it is in UTC."""
     try:
-        time = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
-        if time is not None:
+        if isinstance(value, str):
+            time = datetime.fromisoformat(value.strip())
+            if time.tzinfo is UTC:
+                return time
             return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
@@ -325,19 +352,16 @@ def _time(value: object) -> datetime:
 # --- the converter
 
 
-@attrs.frozen
-class _Field:
+class _Field(NamedTuple):
     """How one field of a model is read."""
 
     name: str
     key: str
-    of: Any
     read: Callable[[Any, Any], Any]
+    of: Any
+    blank: bool
+    """Whether an empty string is a value: for text it is, but it is no id of anything."""
     required: bool
-
-    def missing(self, value: object) -> bool:
-        # An empty string is a value for text only, and no id of anything.
-        return value is None or (value == "" and (self.required or self.of is not str))
 
 
 def _reader(kind: Any) -> Callable[[Any, Any], Any]:
@@ -345,14 +369,16 @@ def _reader(kind: Any) -> Callable[[Any, Any], Any]:
     plan: list[_Field] = []
     for a in attrs.fields(attrs.resolve_types(kind)):
         of = _without_none(a.type)
-        hook = _converter.get_structure_hook(of)
-        plan.append(_Field(a.name, _spelling(a.name), of, hook, a.default is attrs.NOTHING))
+        needed = a.default is attrs.NOTHING
+        blank = of is str and not needed
+        plan.append(_Field(a.name, _spelling(a.name), _converter.get_structure_hook(of), of, blank, needed))
+    required = [field for field in plan if field.required]
 
     def read(data: Any, _: Any) -> Any:
         if not isinstance(data, dict):
             raise UnreadableError("is not an object")
         values = _values(plan, data)
-        missing = [field.key for field in plan if field.required and field.name not in values]
+        missing = [field.key for field in required if field.name not in values]
         if missing:
             raise UnreadableError(f"{', '.join(missing)} is missing")
         return kind(**values)
@@ -366,12 +392,12 @@ def _values(plan: list[_Field], data: dict[str, Any]) -> dict[str, Any]:
     found = 0
     key = ""
     try:
-        for field in plan:
-            key = field.key
+        for name, key, read, of, blank, _ in plan:
             if key in data:
                 found += 1
-                if not field.missing(value := data[key]):
-                    values[field.name] = field.read(value, field.of)
+                value = data[key]
+                if value is not None and (blank or value != ""):
+                    values[name] = read(value, of)
         if len(values) < len(plan) and found < len(data):
             for field, value in _drifted(plan, data, values):
                 key = field.key
@@ -389,7 +415,8 @@ def _drifted(plan: list[_Field], data: dict[str, Any], values: Mapping[str, Any]
     for field in plan:
         if field.name not in values:
             for spelling in (field.key, *OTHER_SPELLINGS.get(field.key, ())):
-                if not field.missing(value := folded.get(spelling.casefold())):
+                value = folded.get(spelling.casefold())
+                if value is not None and (field.blank or value != ""):
                     yield field, value
                     break
 
@@ -397,21 +424,26 @@ def _drifted(plan: list[_Field], data: dict[str, Any], values: Mapping[str, Any]
 def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
     """A hook that writes an attrs value as a JSON object, leaving out what was not given.
 
-    None is what was not given, except where UNSET says that and None stands for null.
+    That is None, or an empty tuple where that is the default; where UNSET is, None stands for null.
     """
-    plan = [(a.name, _spelling(a.name), _not_given(a.default)) for a in attrs.fields(kind)]
+    plan: list[tuple[str, str, Callable[[Any], Any] | None, Any]] = []
+    for a in attrs.fields(attrs.resolve_types(kind)):
+        of = _without_none(a.type)
+        dump_part = None if of in (str, int, bool) else _PARTS.get(of, dump)
+        plan.append((a.name, _spelling(a.name), dump_part, a.default if a.default in (UNSET, ()) else None))
 
     def write(value: Any) -> dict[str, Any]:
-        parts = ((key, getattr(value, name), not_given) for name, key, not_given in plan)
-        return {key: _converter.unstructure(part) for key, part, not_given in parts if part not in not_given}
+        written: dict[str, Any] = {}
+        for name, key, dump_part, not_given in plan:
+            part = getattr(value, name)
+            if part is not not_given and (part is not None or not_given is UNSET):
+                written[key] = part if dump_part is None or part is None else dump_part(part)
+        return written
 
     return write
 
 
-def _not_given(default: object) -> tuple[object, ...]:
-    if default is UNSET:
-        return (UNSET,)
-    return (None, ()) if default == () else (None,)
+_PARTS: Final[Mapping[Any, Callable[[Any], Any]]] = {Decimal: _plain_decimal, datetime: instant}
 
 
 def _sequence_reader(kind: Any) -> Callable[[Any, Any], Any]:
@@ -432,7 +464,7 @@ def _without_none(kind: Any) -> Any:
     return kind
 
 
-_VALUES: Final[Mapping[Any, Callable[[Any], Any]]] = {
+_VALUES: Final[Mapping[Any, Callable[[Any, Any], Any]]] = {
     str: _text,
     int: _whole,
     bool: _truth,
@@ -450,24 +482,21 @@ def _is_tuple(kind: Any) -> bool:
     return origin is tuple
 
 
-def _value_reader(kind: Any) -> Callable[[Any, Any], Any]:
-    rule = _VALUES[kind]
-    return lambda value, _: rule(value)
-
-
 def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook_factory(attrs.has, _reader)
     converter.register_structure_hook_factory(_is_tuple, _sequence_reader)
     # By class: cattrs asks its own rules for str, int, bool and enumerations before any of a factory's.
-    for kind in _VALUES:
-        converter.register_structure_hook(kind, _value_reader(kind))
+    for kind, rule in _VALUES.items():
+        converter.register_structure_hook(kind, rule)
     for kind in OpenEnum.__subclasses__():
-        converter.register_structure_hook(kind, _word)
+        converter.register_structure_hook(kind, _word_reader(kind))
     converter.register_unstructure_hook_factory(attrs.has, _writer)
     converter.register_unstructure_hook(datetime, instant)
     converter.register_unstructure_hook(Decimal, _plain_decimal)
     converter.register_unstructure_hook(float, _finite)
+    for kind in (BatchId, CouponCode):
+        converter.register_unstructure_hook(kind, str)
     return converter
 
 

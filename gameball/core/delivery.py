@@ -148,14 +148,16 @@ class Delivery:
                 course.sends += 1
             else:
                 step = course.after_send(reading, ended)
-            self._report(operation.name, course.sends, result, ended - began, step)
+            self._report(operation, course.sends, result, ended - began, step)
             while isinstance(step, LookUp) and operation.settle is not None:
                 await asyncio.sleep(step.wait)
                 began = clock()
-                finding, result = await self._look_up(operation.settle, course.deadline)
+                finding, result = await self._look_up(operation.settle.look_up, operation.settle.match, course.deadline)
                 ended = clock()
                 step = course.after_look_up(finding, ended)
-                self._report(operation.settle.look_up.name, course.look_ups, result, ended - began, step)
+                self._report(operation.settle.look_up, course.look_ups, result, ended - began, step)
+                if isinstance(step, Settled):
+                    step, result = await self._in_detail(operation.settle, step, result, course.deadline)
             if isinstance(step, Settled) and isinstance(result, Answer):
                 return Delivered(
                     value=step.value,
@@ -173,19 +175,27 @@ class Delivery:
                 if step.restamp and operation.restamp is not None:
                     request = codec.encode(operation.restamp(), self.headers)
 
-    async def _look_up(self, settle: Settle[T], deadline: float) -> "tuple[Finding[T] | Problem, Answer | Failure]":
+    async def _look_up(
+        self, look_up: Operation[Any], match: Callable[[Any], Finding[T] | GameballError], deadline: float
+    ) -> "tuple[Finding[T] | Problem, Answer | Failure]":
         """Ask once whether the transaction is there."""
-        result = await self.transport.exchange(codec.encode(settle.look_up, self.headers), deadline, self.timeouts)
-        reading = _read(settle.look_up, result)
-        if not isinstance(reading, Found):
-            return reading, result
-        finding = settle.match(reading.value)
-        if isinstance(finding, Found) and settle.detail is not None and settle.complete is not None:
-            told = await self.transport.exchange(codec.encode(settle.detail, self.headers), deadline, self.timeouts)
-            detail = _read(settle.detail, told)
-            if isinstance(detail, Found):
-                return Found(settle.complete(finding.value, detail.value)), told
-        return finding, result
+        result = await self.transport.exchange(codec.encode(look_up, self.headers), deadline, self.timeouts)
+        reading = _read(look_up, result)
+        return match(reading.value) if isinstance(reading, Found) else reading, result
+
+    async def _in_detail(
+        self, settle: Settle[T], settled: Settled, result: Answer | Failure, deadline: float
+    ) -> tuple[Settled, Answer | Failure]:
+        """Ask once more for what the list does not tell; without an answer, what it told must do."""
+        if settle.detail is None or settle.complete is None:
+            return settled, result
+        began = asyncio.get_running_loop().time()
+        told = await self.transport.exchange(codec.encode(settle.detail, self.headers), deadline, self.timeouts)
+        reading = _read(settle.detail, told)
+        self._report(settle.detail, 1, told, asyncio.get_running_loop().time() - began, settled)
+        if isinstance(reading, Found):
+            return Settled(settle.complete(settled.value, reading.value), settled.by), told
+        return settled, result
 
     def _require_keys(self, operation: Operation[Any]) -> None:
         for name in _NEEDED[operation.signature]:
@@ -206,24 +216,29 @@ class Delivery:
         return error
 
     def _masked(self, text: str, operation: Operation[Any]) -> str:
-        otp = getattr(operation.body, "otp", None)
+        for password in codec.one_time_passwords(operation.body):
+            text = text.replace(password, "****")
         # Cut last: half a key is a key's half told.
-        return self.credentials.redact(text.replace(otp, "****") if otp else text)[:LONGEST_MESSAGE]
+        return self.credentials.redact(text)[:LONGEST_MESSAGE]
 
-    def _report(self, name: str, number: int, result: Answer | Failure, seconds: float, step: Step) -> None:
+    def _report(
+        self, operation: Operation[Any], number: int, result: Answer | Failure, seconds: float, step: Step
+    ) -> None:
         """Tell the log and the observers of an exchange."""
+        name = operation.name
         if logger.isEnabledFor(logging.DEBUG):
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
             logger.debug("%s: exchange %d: %s after %.3f s", name, number, end, seconds)
         if not self.observers:
             return
         answer = result if isinstance(result, Answer) else None
+        request_id = codec.request_id(answer) if answer else None
         attempt = Attempt(
             operation=name,
             number=number,
             status=answer.status if answer else None,
             headers=answer.headers if answer else None,
-            request_id=codec.request_id(answer) if answer else None,
+            request_id=self._masked(request_id, operation) if request_id else None,
             reason=result.reason if isinstance(result, Failure) else None,
             seconds=seconds,
             next=_NEXT[type(step)],

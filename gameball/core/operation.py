@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from attrs import Attribute, field, frozen
 
+from gameball.errors import GameballError
 from gameball.models.shared import check_text, refuse
 
 T = TypeVar("T")
@@ -61,13 +62,13 @@ class Settle(Generic[T]):
 
     Attributes:
         look_up: The read that tells whether it is there.
-        match: What the answer to it says; pure.
+        match: What the answer to it says, or why it says nothing; pure.
         detail: A second read that tells the value better than the first.
         complete: What both say together; pure.
     """
 
     look_up: "Operation[Any]"
-    match: Callable[[Any], Finding[T]]
+    match: Callable[[Any], Finding[T] | GameballError]
     detail: "Operation[Any] | None" = None
     complete: Callable[[T, Any], T] | None = None
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, Final, Literal, TypeAlias, TypeGuard
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeGuard
 
 from attrs import define, evolve, field, frozen
 
@@ -52,6 +52,9 @@ SECOND_LOOK: Final = 2.0
 
 CONCURRENT_WAIT: Final = 0.25
 """Seconds until another request for the same player is likely done."""
+
+SHUT_OUT_CODES: Final = frozenset({1000, 1001, 1002, 8000})
+"""v4's numbers for keys that are not accepted, and for a plan that lacks the feature."""
 
 Problem: TypeAlias = GameballError | Failure
 """How an exchange ended that gave no value."""
@@ -99,8 +102,8 @@ Step: TypeAlias = Send | LookUp | Settled | GiveUp
 class Budget:
     """How many resends a client may still make, so that an outage is not amplified."""
 
-    MOST = 20.0
-    SHARE = 0.1
+    MOST: ClassVar[float] = 20.0
+    SHARE: ClassVar[float] = 0.1
 
     left: float = MOST
 
@@ -112,8 +115,9 @@ class Budget:
         return True
 
     def earn(self, *, resent: bool) -> None:
-        """A resend that succeeds gives itself back, any other success a share."""
-        self.left = min(self.MOST, self.left + (1.0 if resent else self.SHARE))
+        """A resend that succeeds gives itself back, any other success a tenth of one."""
+        # Rounded, for ten tenths are one.
+        self.left = min(self.MOST, round(self.left + (1.0 if resent else self.SHARE), 1))
 
 
 # --- the judgement on one try
@@ -136,11 +140,16 @@ def judge(problem: Problem) -> Verdict:
         return Verdict.UNKNOWN if problem.sent else Verdict.NEVER_LEFT
     if isinstance(problem, RateLimitedError | ConcurrentRequestError):
         return Verdict.LATER
-    if isinstance(problem, AuthenticationError | PermissionDeniedError | ProgramDisabledError):
+    if isinstance(problem, APIError) and _shuts_out(problem):
         return Verdict.SHUT_OUT
     if isinstance(problem, UnexpectedAnswerError):
         return Verdict.SHUT_OUT if _is_redirect(problem) else Verdict.UNKNOWN
     return Verdict.UNKNOWN if isinstance(problem, ServerError) else Verdict.REFUSED
+
+
+def _shuts_out(error: APIError) -> bool:
+    by_status = isinstance(error, AuthenticationError | PermissionDeniedError) and error.status in (401, 403)
+    return by_status or isinstance(error, ProgramDisabledError) or error.code in SHUT_OUT_CODES
 
 
 def _is_redirect(error: UnexpectedAnswerError) -> bool:
@@ -184,9 +193,13 @@ class Course:
             return self._after_refusal(problem, now)
         if verdict is Verdict.SHUT_OUT:
             return GiveUp(self._final(problem, now))
-        if verdict is Verdict.NEVER_LEFT and self._open is not None and self._keyed:
+        if verdict is Verdict.NEVER_LEFT and self._open is not None and self._keyed and not _is_final(problem):
             return self._look_up(problem, FIRST_LOOK, now)
-        return self._resend(problem, now)
+        step = self._resend(problem, now)
+        if isinstance(step, GiveUp) and verdict is Verdict.LATER and self._open is not None and self._keyed:
+            # It cannot be sent again, but what became of the earlier try can still be seen.
+            return self._look_up(problem, FIRST_LOOK, now)
+        return step
 
     def after_look_up(self, finding: "Finding[Any] | Problem", now: float) -> Step:
         """A look-up ended."""
@@ -221,11 +234,11 @@ class Course:
     def _after_unread(self, problem: Problem, now: float) -> Step:
         # Neither found nor absent: nothing is sent on it.
         if judge(problem) is Verdict.SHUT_OUT:
-            return GiveUp(self._final(problem, now))
+            return GiveUp(self._final(problem if self._open is not None else self._refusal, now))
         self._unread += 1
         asked = problem.retry_after if isinstance(problem, GameballError) else None
-        wait = asked if asked is not None else max(FIRST_LOOK, self._backoff(self._unread))
-        return self._look_up(self._refusal, wait, now)
+        wait = asked if asked is not None else self._backoff(self._unread)
+        return self._look_up(self._refusal, max(FIRST_LOOK, wait), now)
 
     def _after_absence(self, finding: Different | Absent, now: float) -> Step:
         refusal = self._refusal
@@ -248,13 +261,18 @@ class Course:
         return LookUp(wait)
 
     def _resend(self, problem: Problem | None, now: float, wait: float | None = None) -> Step:
-        final_word = isinstance(problem, Failure) and problem.fault is Fault.TLS and not problem.sent
         wait = self._wait(problem) if wait is None else wait
-        if final_word or self.sends >= self.retries.attempts or now + wait >= self.deadline or not self.budget.take():
+        if (
+            _is_final(problem)
+            or self.sends >= self.retries.attempts
+            or now + wait >= self.deadline
+            or not self.budget.take()
+        ):
             return GiveUp(self._final(problem, now))
         return Send(wait)
 
     def _restamp(self, refusal: TransactionTimeTakenError, now: float) -> Step:
+        self._refusal = None
         if self.operation.restamp is None:  # the caller's own time
             return GiveUp(refusal)
         step = self._resend(refusal, now, wait=0.0)
@@ -300,12 +318,17 @@ class Course:
 
     def _duplicate(self, refusal: APIError) -> DuplicateTransactionError:
         return DuplicateTransactionError(
-            "transaction id already exists, and belongs to a different transaction",
+            "the transaction id belongs to a different transaction",
             status=refusal.status,
             code=refusal.code,
             request_id=refusal.request_id,
             outcome="not_applied" if self._open is None else "unknown",
         )
+
+
+def _is_final(problem: Problem | None) -> bool:
+    """A certificate does not get better by asking again."""
+    return isinstance(problem, Failure) and problem.fault is Fault.TLS and not problem.sent
 
 
 def _as_duplicate(problem: Problem | None) -> TypeGuard[APIError]:

@@ -21,8 +21,8 @@ async def poll(
     timeout: float | None,
     tell: Callable[[T], object] | None,
     lost: tuple[type[Exception], ...],
-) -> T:
-    """Read until it is done, and give what was read last.
+) -> T | None:
+    """Read until it is done, and give what was read last; None when the timeout ran out before.
 
     Args:
         read: Reads once.
@@ -30,24 +30,36 @@ async def poll(
         timeout: Seconds altogether, None for as long as it takes.
         tell: Called with everything that is read, in the thread of whoever waits.
         lost: Errors that say nothing about what is waited for.
-
-    Raises:
-        TimeoutError: The timeout ran out.
     """
+    timer = asyncio.timeout(timeout)
+    try:
+        async with timer:
+            return await _poll(read, done, tell, lost)
+    except TimeoutError:
+        if timer.expired():
+            return None
+        raise
+
+
+async def _poll(
+    read: Callable[[], Awaitable[T]],
+    done: Callable[[T], bool],
+    tell: Callable[[T], object] | None,
+    lost: tuple[type[Exception], ...],
+) -> T:
     wait, misses = FIRST_WAIT, 0
-    async with asyncio.timeout(timeout):
-        while True:
-            try:
-                value = await read()
-            except lost:
-                misses += 1
-                if misses == LOST_POLLS:
-                    raise
-            else:
-                misses = 0
-                if tell is not None:
-                    await portal.in_caller(tell, value)
-                if done(value):
-                    return value
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+    while True:
+        try:
+            value = await read()
+        except lost:
+            misses += 1
+            if misses == LOST_POLLS:
+                raise
+        else:
+            misses = 0
+            if tell is not None:
+                await portal.in_caller(tell, value)
+            if done(value):
+                return value
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, LONGEST_WAIT)

@@ -47,7 +47,7 @@ class _Errand(Generic[T]):
         except BaseException as error:  # noqa: BLE001 (it goes on in the thread that waits)
             self.error = error
         finally:
-            # Whatever was opened on the way keeps its context, and so this errand: let go of the client in it.
+            # Whatever was opened on the way keeps its context, and so this errand: let go of what is in it.
             del self._function
             self._requests.put(None)
 
@@ -70,7 +70,9 @@ class _Errand(Generic[T]):
             raise SystemExit
         if self.error is not None:
             raise self.error
-        return self._value
+        value = self._value
+        del self._value  # for the same reason
+        return value
 
     def wait_for_end(self) -> None:
         """In the waiting thread: wait until a coroutine that was cancelled has ended, for a moment."""
@@ -140,8 +142,9 @@ class LoopThread:
             return errand.wait()
         except BaseException as error:
             if error is not errand.error:
-                portal.start_task_soon(errand.cancel)
-                errand.wait_for_end()
+                with suppress(RuntimeError):  # the loop thread has ended, and the coroutine with it
+                    portal.start_task_soon(errand.cancel)
+                    errand.wait_for_end()
                 for note in getattr(errand.error, "__notes__", ()):
                     error.add_note(note)
             raise

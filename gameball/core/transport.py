@@ -55,6 +55,9 @@ class Transport:
         self._connections = connections
         self._lent = session
         self._proxy = proxy
+        # aiohttp hands a session's own headers to a proxy in the clear, before any tunnel is up: there, and to a
+        # lent session, the keys go with each request instead.
+        self._signs_sessions = session is None and proxy is None
         self._tls: ssl.SSLContext | bool = tls or True
         self._headers = {signature: _headers(signature, credentials) for signature in Signature}
         self._rooms: dict[asyncio.AbstractEventLoop, _Room] = {}
@@ -124,10 +127,10 @@ class Transport:
                 response.close()
 
     def _beside_the_sessions(self, request: Request) -> Mapping[str, str] | None:
-        """The headers that the session does not send by itself; a lent one sends none of ours."""
-        if self._lent is not None:
-            return {**self._headers[request.signature], **request.headers}
-        return request.headers or None
+        """The headers that the session does not send by itself."""
+        if self._signs_sessions:
+            return request.headers or None
+        return {**self._headers[request.signature], **request.headers}
 
     async def _enter(self) -> "_Room":
         loop = asyncio.get_running_loop()
@@ -148,7 +151,7 @@ class Transport:
             signature: aiohttp.ClientSession(
                 connector=connector,
                 connector_owner=False,
-                headers=headers,
+                headers=headers if self._signs_sessions else None,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
@@ -182,17 +185,19 @@ class _Room:
         try:
             yield
         finally:
-            _open.discard(self)
-            if self.connector is not None:
-                for session in self.sessions.values():
-                    await session.close()
-                await self.connector.close()
-
-    def close_soon(self) -> None:
-        self.closing = asyncio.get_running_loop().create_task(self.close())
+            await self.close()
 
     async def close(self) -> None:
-        await self.keeper.aclose()
+        """Close the sessions. Twice is fine, and so is at the same time as the loop ends."""
+        _open.discard(self)
+        if self.connector is not None:
+            for session in self.sessions.values():
+                await session.close()
+            await self.connector.close()
+
+    def close_soon(self) -> None:
+        """The same, some time later, on the running loop."""
+        self.closing = asyncio.get_running_loop().create_task(self.close())
 
 
 _open: set[_Room] = set()

@@ -39,8 +39,8 @@ class ClientRequest:
     """A new client of a partner."""
 
     name: str = field(validator=text)
-    email: str = field(validator=text)
-    mobile: str = field(validator=text)
+    email: str = field(validator=text, repr=False)
+    mobile: str = field(validator=text, repr=False)
     store_name: str = field(validator=text)
     domain: str = field(validator=text)
     country: str = field(validator=text)
@@ -69,8 +69,8 @@ class ClientUpdate:
     """What changes of a client: fields left UNSET stay as they are, None sets to null."""
 
     name: _Text = field(default=UNSET, validator=_if_set(text))
-    email: _Text = field(default=UNSET, validator=_if_set(text))
-    mobile: _Text = field(default=UNSET, validator=_if_set(text))
+    email: _Text = field(default=UNSET, validator=_if_set(text), repr=False)
+    mobile: _Text = field(default=UNSET, validator=_if_set(text), repr=False)
     store_name: _Text = field(default=UNSET, validator=_if_set(text))
     domain: _Text = field(default=UNSET, validator=_if_set(text))
     country: _Text = field(default=UNSET, validator=_if_set(text))

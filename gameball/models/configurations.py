@@ -3,6 +3,7 @@
 Factors, discounts and thresholds are `Decimal`, points are whole, product and variant ids are text.
 """
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
@@ -22,8 +23,8 @@ class Visibility(OpenEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        if isinstance(value, str) and "".join(value.split()).casefold() == "alwaysvisibile":
-            return cls("AlwaysVisible")
+        if isinstance(value, str) and "visibile" in value.casefold():
+            return cls(re.sub("visibile", "visible", value, flags=re.IGNORECASE))
         return super()._missing_(value)
 
 

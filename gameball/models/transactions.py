@@ -332,7 +332,7 @@ class CouponCode(str):
 class Coupon:
     """A coupon bought with points. `url` belongs to its group, where it has one."""
 
-    code: CouponCode = field(repr=False)
+    code: CouponCode = field(converter=CouponCode, repr=False)
     url: str | None = None
     start_date: datetime | None = None
     expiry_date: datetime | None = None

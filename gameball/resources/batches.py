@@ -4,6 +4,7 @@ First the pure builders, one for each endpoint; then the class whose methods han
 """
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Final
 
 from attrs import evolve
@@ -14,8 +15,10 @@ from gameball.core.operation import Operation, Replay, path
 from gameball.core.polling import poll
 from gameball.errors import (
     BatchTimeoutError,
+    ConcurrentRequestError,
     ConnectionFailedError,
     GameballError,
+    RateLimitedError,
     ServerError,
     TimedOutError,
     UnexpectedAnswerError,
@@ -25,7 +28,14 @@ from gameball.models.shared import KeyedRequest, check_text, refuse
 from gameball.models.transactions import CashbackRequest, RedeemRequest
 from gameball.resources.resource import Resource
 
-LOST: Final = (ServerError, UnexpectedAnswerError, TimedOutError, ConnectionFailedError)
+LOST: Final = (
+    ConcurrentRequestError,
+    ConnectionFailedError,
+    RateLimitedError,
+    ServerError,
+    TimedOutError,
+    UnexpectedAnswerError,
+)
 """How a poll can be lost that says nothing about the batch."""
 
 # --- builders
@@ -43,10 +53,7 @@ def start_redeem(rows: Iterable[RedeemRequest]) -> Operation[BatchId]:
 
 def start_balance(player_unique_ids: Iterable[str]) -> Operation[BatchId]:
     """POST /integrations/batch, operation balance."""
-    if isinstance(player_unique_ids, str):
-        raise refuse("player_unique_ids", "must be several ids, not one str")
-    players = tuple(player_unique_ids)
-    _check_count("player_unique_ids", len(players))
+    players = _entries("player_unique_ids", player_unique_ids)
     for number, player in enumerate(players):
         check_text(f"player_unique_ids[{number}]", player)
     return _start("balance", {"playerUniqueIds": list(players)})
@@ -89,8 +96,7 @@ def _start(operation: str, body: Any) -> Operation[BatchId]:
 
 
 def _keyed_rows(rows: Iterable[Any], kind: type[KeyedRequest]) -> list[KeyedRequest]:
-    found = list(rows)
-    _check_count("rows", len(found))
+    found = _entries("rows", rows)
     first: dict[str, int] = {}
     for number, row in enumerate(found):
         if not isinstance(row, kind):
@@ -101,9 +107,13 @@ def _keyed_rows(rows: Iterable[Any], kind: type[KeyedRequest]) -> list[KeyedRequ
     return [stamped(row) for row in found]
 
 
-def _check_count(name: str, count: int) -> None:
-    if not 1 <= count <= BATCH_ROWS:
-        raise refuse(name, f"must be 1 to {BATCH_ROWS} entries, not {count}")
+def _entries(name: str, given: Iterable[Any]) -> list[Any]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise refuse(name, f"must be several, not one {type(given).__name__}")
+    entries = list(islice(given, BATCH_ROWS + 1))
+    if not 1 <= len(entries) <= BATCH_ROWS:
+        raise refuse(name, f"must be 1 to {BATCH_ROWS} entries, not {'more' if entries else 0}")
+    return entries
 
 
 # --- the methods
@@ -204,7 +214,7 @@ class Batches(Resource[Face]):
             BatchTimeoutError: The timeout ran out; the batch goes on.
             NotFoundError: There is no such batch.
         """
-        if timeout is not None and not timeout > 0:
+        if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
             raise refuse("timeout", f"must be a positive number of seconds, not {timeout!r}")
         operation = get(batch_id)
 
@@ -212,16 +222,16 @@ class Batches(Resource[Face]):
             return evolve(await self._send(operation), batch_id=batch_id)
 
         try:
-            return await poll(
+            batch = await poll(
                 read, done=lambda batch: batch.status.terminal, timeout=timeout, tell=on_progress, lost=LOST
             )
         except GameballError:
             raise
-        except TimeoutError:
-            seconds = timeout
         except BaseException as error:
             error.add_note(f"batch {batch_id} goes on at the API; batches.stop() would end it")
             raise
-        raise BatchTimeoutError(
-            f"batch {batch_id} was not done after {seconds} s; it goes on at the API", operation="batches.wait"
-        )
+        if batch is None:
+            raise BatchTimeoutError(
+                f"batch {batch_id} was not done after {timeout} s; it goes on at the API", operation="batches.wait"
+            )
+        return batch

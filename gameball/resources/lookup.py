@@ -5,11 +5,12 @@ them. With an email or a mobile given, another player id proves nothing: account
 player they merged into.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from gameball.core.operation import Absent, Different, Finding, Found
+from gameball.errors import GameballError, UnexpectedAnswerError
 from gameball.models.shared import KeyedRequest
 from gameball.models.transactions import (
     CashbackRequest,
@@ -29,18 +30,20 @@ from gameball.models.transactions import (
 
 T = TypeVar("T")
 
-KINDS: Final[Mapping[type[KeyedRequest], tuple[Type, ...]]] = {
-    CashbackRequest: (Type.PAYMENT_REWARD, Type.CASH_BACK),
-    RedeemRequest: (Type.REDEMPTION,),
-    RefundRequest: (Type.REFUND, Type.PARTIAL_REFUND, Type.CANCEL),
-    ManualRequest: (Type.MANUAL_ACCUMULATION, Type.MANUAL_DEDUCTION, Type.MANUAL_REWARD),
-}
-"""The words by which the list tells what a request of this class did."""
+CASHBACK: Final = (Type.PAYMENT_REWARD, Type.CASH_BACK)
+REDEMPTION: Final = (Type.REDEMPTION,)
+REFUND: Final = (Type.REFUND, Type.PARTIAL_REFUND, Type.CANCEL)
+ADDED: Final = (Type.MANUAL_ACCUMULATION, Type.MANUAL_REWARD)
+DEDUCTED: Final = (Type.MANUAL_DEDUCTION,)
+"""The words by which the list tells what a request did."""
+
+Told: TypeAlias = Finding[T] | GameballError
+"""What the list says of a request, or why it says nothing."""
 
 # --- one for each kind of request
 
 
-def cashback(request: CashbackRequest, page: TransactionPage) -> Finding[CashbackReward]:
+def cashback(request: CashbackRequest, page: TransactionPage) -> Told[CashbackReward]:
     """What became of a cashback."""
 
     def rebuild(rows: Sequence[Transaction]) -> CashbackReward | None:
@@ -53,10 +56,13 @@ def cashback(request: CashbackRequest, page: TransactionPage) -> Finding[Cashbac
             player_unique_id=row.player_unique_id,
         )
 
-    return _find(request, page, rebuild, direction=Direction.ADDITION, amount=request.amount)
+    def is_ours(row: Transaction) -> bool:
+        return _is_kind(row, CASHBACK, Direction.ADDITION) and _agree(request.amount, row.amount)
+
+    return _find(request, page, is_ours, rebuild)
 
 
-def redeem(request: RedeemRequest, page: TransactionPage) -> Finding[Redemption]:
+def redeem(request: RedeemRequest, page: TransactionPage) -> Told[Redemption]:
     """What became of a redemption."""
 
     def rebuild(rows: Sequence[Transaction]) -> Redemption | None:
@@ -69,10 +75,13 @@ def redeem(request: RedeemRequest, page: TransactionPage) -> Finding[Redemption]
             player_unique_id=row.player_unique_id,
         )
 
-    return _find(request, page, rebuild, direction=Direction.DEDUCTION, amount=request.redeemed_amount)
+    def is_ours(row: Transaction) -> bool:
+        return _is_kind(row, REDEMPTION, Direction.DEDUCTION) and _agree(request.redeemed_amount, row.amount)
+
+    return _find(request, page, is_ours, rebuild)
 
 
-def manual(request: ManualRequest, page: TransactionPage) -> Finding[ManualTransaction]:
+def manual(request: ManualRequest, page: TransactionPage) -> Told[ManualTransaction]:
     """What became of points added or deducted by hand."""
     deducts = request.points is not None and request.points < 0
 
@@ -87,11 +96,15 @@ def manual(request: ManualRequest, page: TransactionPage) -> Finding[ManualTrans
             transaction_time=row.transaction_time,
         )
 
-    direction = Direction.DEDUCTION if deducts else Direction.ADDITION
-    return _find(request, page, rebuild, direction=direction, amount=request.amount, points=request.points)
+    def is_ours(row: Transaction) -> bool:
+        kinds, direction = (DEDUCTED, Direction.DEDUCTION) if deducts else (ADDED, Direction.ADDITION)
+        same = _agree(request.amount, row.amount) and _agree(request.points, row.points)
+        return _is_kind(row, kinds, direction) and same
+
+    return _find(request, page, is_ours, rebuild)
 
 
-def refund(request: RefundRequest, page: TransactionPage) -> Finding[OrderTransactions]:
+def refund(request: RefundRequest, page: TransactionPage) -> Told[OrderTransactions]:
     """What became of a refund: its own rows, which `with_order()` completes to the whole order."""
 
     def rebuild(rows: Sequence[Transaction]) -> OrderTransactions:
@@ -109,7 +122,12 @@ def refund(request: RefundRequest, page: TransactionPage) -> Finding[OrderTransa
             )
         )
 
-    return _find(request, page, rebuild, direction=None, amount=request.amount)
+    def is_ours(row: Transaction) -> bool:
+        # The API refunds no more than is left, so it may tell less than was asked for.
+        within = request.amount is None or row.amount is None or abs(row.amount) <= request.amount
+        return _is_kind(row, REFUND, None) and within
+
+    return _find(request, page, is_ours, rebuild)
 
 
 def with_order(refunded: OrderTransactions, order: OrderTransactions) -> OrderTransactions:
@@ -124,31 +142,21 @@ def with_order(refunded: OrderTransactions, order: OrderTransactions) -> OrderTr
 def _find(
     request: KeyedRequest,
     page: TransactionPage,
+    is_ours: Callable[[Transaction], bool],
     rebuild: Callable[[Sequence[Transaction]], T | None],
-    *,
-    direction: Direction | None,
-    amount: Decimal | None,
-    points: int | None = None,
-) -> Finding[T]:
+) -> Told[T]:
     same_id = [row for row in page.transactions if row.transaction_id == request.transaction_id]
-    ours = [
-        row
-        for row in same_id
-        if _same_kind(row, KINDS[type(request)], direction)
-        and _same_player(row, request)
-        and _agree(amount, row.amount)
-        and _agree(points, row.points)
-    ]
-    value = rebuild(ours) if ours else None
-    if value is not None:
-        return Found(value)
-    return Different() if same_id else Absent()
+    ours = [row for row in same_id if _same_player(row, request) and is_ours(row)]
+    if not ours:
+        return Different() if same_id else Absent()
+    value = rebuild(ours)
+    return UnexpectedAnswerError("the list does not tell its points") if value is None else Found(value)
 
 
-def _same_kind(row: Transaction, kinds: Sequence[Type], direction: Direction | None) -> bool:
-    if row.type is None or row.type not in tuple(Type):  # an unknown word: the direction must do
-        return direction is None or row.direction is None or row.direction == direction
-    return row.type in kinds
+def _is_kind(row: Transaction, kinds: Sequence[Type], direction: Direction | None) -> bool:
+    known = row.type is not None and row.type in tuple(Type)  # of an unknown word, the direction must do
+    same_way = direction is None or row.direction is None or row.direction == direction
+    return same_way and (not known or row.type in kinds)
 
 
 def _same_player(row: Transaction, request: KeyedRequest) -> bool:

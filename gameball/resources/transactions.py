@@ -12,7 +12,7 @@ from attrs import evolve
 
 from gameball.core.clock import stamped
 from gameball.core.faces import Face, call, during, each
-from gameball.core.operation import Finding, Operation, Replay, Settle, path
+from gameball.core.operation import Operation, Replay, Settle, path
 from gameball.errors import HoldNotFoundError
 from gameball.models.shared import KeyedRequest, Merchant, Number, check_whole
 from gameball.models.transactions import (
@@ -132,7 +132,9 @@ def create_coupon(request: CouponRequest) -> Operation[Coupon]:
     )
 
 
-def _keyed(name: str, request: R, returns: type[T], match: Callable[[R, TransactionPage], Finding[T]]) -> Operation[T]:
+def _keyed(
+    name: str, request: R, returns: type[T], match: Callable[[R, TransactionPage], lookup.Told[T]]
+) -> Operation[T]:
     """A write that the API takes once for its transaction id; stamped now unless the caller gave the time."""
     return Operation(
         name=f"transactions.{name}",

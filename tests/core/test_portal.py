@@ -1,0 +1,498 @@
+"""Calls from many tasks, threads and loops; and Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from anyio.from_thread import BlockingPortal
+from wires import Program, Server
+
+from gameball import AsyncGameball, CashbackReward, ConnectionFailedError, Gameball, Timeouts
+from gameball.core import portal
+from gameball.sandbox import Sandbox
+
+MakeAwaited = Callable[..., AsyncGameball]
+MakePlain = Callable[..., Gameball]
+Start = Callable[[str, str], Program]
+
+KEYS = ("sandbox-api-key", "sandbox-secret-key")
+
+
+def cashback(client: Gameball, transaction_id: str) -> CashbackReward:
+    return client.transactions.cashback(player_unique_id="p", transaction_id=transaction_id, amount=10)
+
+
+async def acashback(client: AsyncGameball, transaction_id: str) -> CashbackReward:
+    return await client.transactions.cashback(player_unique_id="p", transaction_id=transaction_id, amount=10)
+
+
+# --- many at once
+
+
+@pytest.mark.parametrize("connections", [100, 5])
+async def test_300_awaited_calls_at_once_take_turns_and_none_times_out(
+    server: Server, awaited: MakeAwaited, connections: int
+) -> None:
+    server.script((0.02, server.answer()))
+    # All together they take longer than one exchange may: waiting for a connection counts against `total` only.
+    client = awaited(server.base_url, connections=connections, timeouts=Timeouts(connect=0.8, attempt=0.8, total=30))
+
+    rewards = await asyncio.gather(*(acashback(client, f"t{n}") for n in range(300)))
+
+    assert len(rewards) == len(server.requests) == 300
+    assert server.most <= connections
+    assert len({seen.body for seen in server.requests}) == 300
+
+
+def test_500_plain_calls_from_50_threads_are_each_rewarded_once() -> None:
+    with Sandbox() as sandbox:
+        client = Gameball(*KEYS, base_url=sandbox.base_url)
+        with client, ThreadPoolExecutor(50) as threads:
+            answers = list(threads.map(lambda n: cashback(client, f"t{n}"), range(500)))
+        rows = sandbox.ledger.transactions("p")
+
+    assert len({answer.gameball_transaction_id for answer in answers}) == 500
+    assert {row.transaction_id for row in rows} == {f"t{n}" for n in range(500)}
+    assert len(rows) == 500
+
+
+def test_all_plain_clients_share_one_thread(server: Server, plain: MakePlain) -> None:
+    cashback(plain(server.base_url), "t1")
+    before = threading.active_count()
+    for n in range(5):
+        cashback(plain(server.base_url), f"u{n}")
+
+    assert threading.active_count() == before
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "gameball-loop"] == [True]
+
+
+def test_the_first_calls_of_many_threads_start_one_loop_thread() -> None:
+    loop_thread = portal.LoopThread()
+    start = threading.Barrier(20)
+
+    async def who() -> str:
+        return f"{threading.get_ident()}"
+
+    def ask(_: int) -> str:
+        start.wait()
+        return loop_thread.run(who)
+
+    with ThreadPoolExecutor(20) as threads:
+        assert len(set(threads.map(ask, range(20)))) == 1
+    loop_thread.stop()
+
+
+# --- loops
+
+
+def test_one_client_serves_several_asyncio_runs_and_leaves_no_session_of_an_ended_loop(server: Server) -> None:
+    client = AsyncGameball(*KEYS, base_url=server.base_url)
+    for n in range(4):
+        asyncio.run(acashback(client, f"t{n}"))
+        server.wait(lambda: server.open == 0)  # the loop that ended has closed its connections
+
+    assert [seen.connection for seen in server.requests] == [1, 2, 3, 4]
+    assert len(client._delivery.transport._rooms) == 1
+
+
+def test_a_loop_for_each_test_works_without_closing_the_client(server: Server) -> None:
+    client = AsyncGameball(*KEYS, base_url=server.base_url)
+    for _ in range(3):
+        with asyncio.Runner() as runner:
+            runner.run(acashback(client, "t1"))
+            runner.run(acashback(client, "t2"))
+
+    assert [seen.connection for seen in server.requests] == [1, 1, 2, 2, 3, 3]
+
+
+def test_the_session_of_a_loop_that_still_lives_is_left_alone(server: Server) -> None:
+    client = AsyncGameball(*KEYS, base_url=server.base_url)
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        first.run(acashback(client, "t1"))
+        second.run(acashback(client, "t2"))
+        second.run(client.aclose())
+        first.run(acashback(client, "t3"))
+
+    assert [seen.connection for seen in server.requests] == [1, 2, 1]
+
+
+async def test_a_closed_client_opens_again_when_it_is_used_and_closing_twice_is_fine(
+    server: Server, awaited: MakeAwaited
+) -> None:
+    client = awaited(server.base_url)
+    await client.aclose()
+    await acashback(client, "t1")
+    await asyncio.gather(client.aclose(), client.aclose())
+    await acashback(client, "t2")
+
+    assert [seen.connection for seen in server.requests] == [1, 2]
+
+
+def test_one_client_in_the_loops_of_two_threads_at_the_same_time(server: Server) -> None:
+    server.script((0.01, server.answer()))
+    client = AsyncGameball(*KEYS, base_url=server.base_url)
+
+    async def calls(name: str) -> int:
+        return len(await asyncio.gather(*(acashback(client, f"{name}{n}") for n in range(40))))
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda name: asyncio.run(calls(name)), "ab")) == [40, 40]
+    server.wait(lambda: server.open == 0)
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads that take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_loops_that_come_and_go_in_many_threads_do_not_disturb_one_client(server: Server) -> None:
+    client = AsyncGameball(*KEYS, base_url=server.base_url)
+
+    def come_and_go(name: int) -> None:
+        for n in range(6):
+            with asyncio.Runner() as runner:
+                runner.run(acashback(client, f"{name}-{n}-first"))
+                runner.run(acashback(client, f"{name}-{n}-second"))
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(come_and_go, range(16)))
+
+    assert len(server.requests) == 192
+    # Both calls of a loop went over the same connection: no loop has lost its session to another's.
+    assert server.connections == 96
+
+
+async def test_a_plain_call_inside_a_running_loop_works(server: Server, plain: MakePlain) -> None:
+    client = plain(server.base_url)
+
+    assert cashback(client, "t1").rewarded_points == 20
+    assert asyncio.get_running_loop().is_running()
+
+
+def test_a_plain_call_on_the_loop_thread_itself_raises_at_once(server: Server, plain: MakePlain) -> None:
+    client = plain(server.base_url)
+
+    async def call_plainly() -> None:
+        cashback(client, "t1")
+
+    with pytest.raises(RuntimeError, match="loop thread"):
+        portal.run(call_plainly)
+    assert server.requests == []
+    assert cashback(client, "t2").rewarded_points == 20
+
+
+def test_an_error_of_the_call_reaches_its_own_thread_only(server: Server, plain: MakePlain) -> None:
+    server.script(server.refusal(309), server.answer())
+    client = plain(server.base_url)
+
+    with pytest.raises(Exception, match="309"):
+        cashback(client, "t1")
+    assert cashback(client, "t2").rewarded_points == 20
+
+
+# --- Ctrl-C
+
+
+INTERRUPTED = """
+client = Gameball()
+for turn in (1, 2):
+    try:
+        {call}
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+print(cashback(client, "t3").rewarded_points)
+"""
+
+
+@pytest.mark.parametrize(
+    "call", ['cashback(client, f"t{turn}")', "for row in client.transactions.iterate(): pass"], ids=["call", "iterate"]
+)
+def test_ctrl_c_breaks_off_a_plain_call_closes_its_connection_and_leaves_the_client_usable(
+    server: Server, start: Start, call: str
+) -> None:
+    server.script("hang", "hang", server.answer())
+    program = start(INTERRUPTED.format(call=call), server.base_url)
+    for turn in (1, 2):
+        server.wait(lambda turn=turn: len(server.requests) == turn, 10)  # type: ignore[misc]  # a bound default
+        program.interrupt()
+        server.wait(lambda turn=turn: server.gone >= turn, 2)  # type: ignore[misc]  # the same
+        assert program.said() == "interrupted"
+
+    assert program.end() == (0, "20", "")
+    assert len(server.requests) == 3
+
+
+def test_an_unhandled_ctrl_c_ends_the_program_at_once(server: Server, start: Start) -> None:
+    server.script("hang")
+    program = start("cashback(Gameball(), 't1')", server.base_url)
+    server.wait(lambda: server.requests, 10)
+    program.interrupt()
+
+    code, _, complaints = program.end(2)
+    assert code == -signal.SIGINT
+    assert "\nKeyboardInterrupt" in complaints
+    assert "api-key" not in complaints
+    server.wait(lambda: server.gone == 1)
+
+
+def test_ctrl_c_in_asyncio_run_breaks_off_the_awaited_call(server: Server, start: Start) -> None:
+    server.script("hang", server.answer())
+    program = start(
+        """
+client = AsyncGameball()
+try:
+    asyncio.run(cashback(client, "t1"))
+except KeyboardInterrupt:
+    print(asyncio.run(cashback(client, "t2")).rewarded_points)
+""",
+        server.base_url,
+    )
+    server.wait(lambda: server.requests, 10)
+    program.interrupt()
+
+    assert program.end(5) == (0, "20", "")
+
+
+def test_ctrl_c_in_the_moment_of_handing_over_does_not_let_the_call_go_on(
+    server: Server, plain: MakePlain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.script("hang")
+    client = plain(server.base_url, timeouts=Timeouts(attempt=2, total=2))
+    genuine = BlockingPortal.start_task_soon
+
+    def hand_over(self: BlockingPortal, *args: Any, **kwargs: Any) -> Any:
+        future = genuine(self, *args, **kwargs)
+        if getattr(args[0], "__name__", "") == "run":
+            signal.raise_signal(signal.SIGINT)
+        return future
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockingPortal, "start_task_soon", hand_over)
+        with pytest.raises(KeyboardInterrupt):
+            cashback(client, "t1")
+
+    # Either it never began, or its connection was closed at once.
+    if any(_ for _ in range(40) if not threading.Event().wait(0.01) and server.requests):
+        server.wait(lambda: server.gone == 1, 0.5)
+
+
+# --- cancellation
+
+
+async def test_a_cancelled_call_closes_its_connection_and_leaves_no_task_and_no_slot_behind(
+    server: Server, awaited: MakeAwaited
+) -> None:
+    server.script("hang", server.answer())
+    client = awaited(server.base_url, connections=1)
+    call = asyncio.create_task(acashback(client, "t1"))
+    await server.wait_for(lambda: server.requests)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+    await server.wait_for(lambda: server.gone == 1)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert (await acashback(client, "t2")).rewarded_points == 20
+
+
+async def test_a_call_cancelled_while_it_waits_for_a_connection_sends_nothing(
+    server: Server, awaited: MakeAwaited
+) -> None:
+    server.script("hang", server.answer())
+    client = awaited(server.base_url, connections=1)
+    first = asyncio.create_task(acashback(client, "t1"))
+    await server.wait_for(lambda: server.requests)
+    waiting = [asyncio.create_task(acashback(client, f"w{n}")) for n in range(20)]
+    await asyncio.sleep(0.01)
+    for call in (*waiting, first):
+        call.cancel()
+    await asyncio.gather(*waiting, first, return_exceptions=True)
+
+    assert (await acashback(client, "t2")).rewarded_points == 20
+    assert len(server.requests) == 2
+
+
+async def test_a_timeout_around_a_call_ends_it_in_time(server: Server, awaited: MakeAwaited) -> None:
+    server.script("hang", server.answer())
+    client = awaited(server.base_url)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await acashback(client, "t1")
+
+    await server.wait_for(lambda: server.gone == 1)
+    assert (await acashback(client, "t2")).rewarded_points == 20
+
+
+async def test_a_failing_sibling_in_a_task_group_cancels_the_call(server: Server, awaited: MakeAwaited) -> None:
+    server.script("hang", server.refusal(309))
+    client = awaited(server.base_url)
+    with pytest.raises(ExceptionGroup) as failed:  # noqa: PT012 (the group is what fails)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(acashback(client, "t1"))
+            await server.wait_for(lambda: server.requests)
+            group.create_task(acashback(client, "t2"))
+
+    assert [str(error)[:3] for error in failed.value.exceptions] == ["309"]
+    await server.wait_for(lambda: server.gone == 1)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_cancelled_wait_between_tries_ends_the_call(server: Server, awaited: MakeAwaited) -> None:
+    server.script(server.answer({"code": None, "message": "slow"}, status=429, headers={"Retry-After": "30"}))
+    client = awaited(server.base_url)
+    call = asyncio.create_task(acashback(client, "t1"))
+    await server.wait_for(lambda: server.requests)
+    await asyncio.sleep(0.05)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert len(server.requests) == 1
+
+
+# --- errands
+
+
+NOTED = """
+client = Gameball()
+try:
+    cashback(client, "t1")
+except KeyboardInterrupt as interrupt:
+    print(interrupt.__notes__[0], flush=True)
+"""
+
+
+def test_ctrl_c_says_which_write_it_has_left_open(server: Server, start: Start) -> None:
+    server.script("hang")
+    program = start(NOTED, server.base_url)
+    server.wait(lambda: server.requests, 10)
+    program.interrupt()
+    code, said, complaints = program.end(5)
+
+    assert (code, complaints) == (0, "")
+    assert said.startswith("transactions.cashback (transaction_id=t1) was given up")
+
+
+def test_ctrl_c_in_what_the_caller_is_told_ends_the_call() -> None:
+    ended = threading.Event()
+
+    async def tell() -> None:
+        try:
+            await portal.in_caller(interrupt, 1)
+        finally:
+            ended.set()
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        portal.run(tell)
+    assert ended.wait(1)
+
+
+async def test_awaited_the_caller_is_told_where_it_is() -> None:
+    told: list[str] = []
+    await portal.in_caller(lambda name: told.append(f"{name} {threading.current_thread().name}"), "here:")
+
+    assert told == ["here: MainThread"]
+
+
+def test_an_answer_from_the_caller_that_comes_too_late_is_let_go() -> None:
+    """The coroutine was cancelled while the caller was still busy with what it was told."""
+    cancelled = threading.Event()
+
+    async def tell() -> str:
+        try:
+            async with asyncio.timeout(0.02):
+                await portal.in_caller(cancelled.wait, 1.0)
+        except TimeoutError:
+            cancelled.set()
+        await asyncio.sleep(0.02)
+        return "went on"
+
+    assert portal.run(tell) == "went on"
+
+
+def test_a_value_is_let_go_of_and_so_is_an_error() -> None:
+    class Thing:
+        """Something that can be watched."""
+
+    async def make() -> Thing:
+        return Thing()
+
+    class Failed(Exception):  # noqa: N818 (its name does not matter)
+        """An error that can be watched."""
+
+    async def fail() -> None:
+        raise Failed
+
+    watched = weakref.ref(portal.run(make))
+    assert let_go(watched)
+    with pytest.raises(Failed) as failed:
+        portal.run(fail)
+    error = weakref.ref(failed.value)
+    del failed
+    assert let_go(error)
+
+
+def let_go(watched: "weakref.ref[Any]") -> bool:
+    """Whether it is gone as soon as the loop thread has nothing more to do with it, without any collection."""
+    return any(watched() is None for _ in range(50) if not threading.Event().wait(0.01))
+
+
+def test_a_client_brings_what_the_loop_thread_needs(start: Start, server: Server) -> None:
+    source = "before = 'anyio._backends._asyncio' in sys.modules; Gameball()\n"
+    program = start(source + "print(before, 'anyio._backends._asyncio' in sys.modules)", server.base_url)
+
+    assert program.end() == (0, "False True", "")
+
+
+def test_a_loop_that_cannot_be_made_means_that_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    loop_thread = portal.LoopThread()
+    with monkeypatch.context() as patch:
+        patch.setattr(portal.anyio, "run", run)  # type: ignore[attr-defined]  # the module's own import
+        with pytest.raises(ConnectionFailedError, match="no event loop could be made") as failed:
+            loop_thread.run(nothing)
+    assert failed.value.outcome == "not_applied"
+    assert loop_thread.run(nothing) is None
+    loop_thread.stop()
+    loop_thread.stop()
+
+
+async def nothing() -> None:
+    """Do nothing."""
+
+
+def test_a_fork_replaces_the_loop_thread_and_keeps_the_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = portal._loop_thread
+    parents: list[portal.LoopThread] = []
+    monkeypatch.setattr(portal, "_loop_thread", before)
+    monkeypatch.setattr(portal, "_parents", parents)
+    portal._replace()
+
+    assert portal._loop_thread is not before
+    assert parents == [before]
+    portal.run(nothing)
+    portal._stop()
+
+
+def test_closing_a_generator_starts_no_thread() -> None:
+    async def count() -> AsyncGenerator[int]:
+        yield 1
+
+    loop_thread = portal.LoopThread()
+    loop_thread.close(count())
+    assert loop_thread._thread is None
