@@ -10,11 +10,11 @@ import anyio
 from attrs import field, frozen
 
 from gameball.core import codec
-from gameball.core.operation import Finding, Found, Operation, Replay, Settle, Signature
+from gameball.core.operation import Found, Operation, Replay, Settle, Signature
 from gameball.core.policy import Budget, Course, GiveUp, LookUp, Problem, Send, Settled, SettledBy, Step, retry_after
 from gameball.core.transport import Transport
 from gameball.core.wire import Answer, Failure
-from gameball.errors import CredentialsError, GameballError
+from gameball.errors import CredentialsError, GameballError, OutcomeUnknownError
 from gameball.settings import Credentials, Retries, Timeouts
 
 T = TypeVar("T")
@@ -149,15 +149,9 @@ class Delivery:
             else:
                 step = course.after_send(reading, ended)
             self._report(operation, course.sends, result, ended - began, step)
-            while isinstance(step, LookUp) and operation.settle is not None:
+            while isinstance(step, LookUp):
                 await asyncio.sleep(step.wait)
-                began = clock()
-                finding, result = await self._look_up(operation.settle.look_up, operation.settle.match, course.deadline)
-                ended = clock()
-                step = course.after_look_up(finding, ended)
-                self._report(operation.settle.look_up, course.look_ups, result, ended - began, step)
-                if isinstance(step, Settled):
-                    step, result = await self._in_detail(operation.settle, step, result, course.deadline)
+                step, result = await self._look_up(operation, course)
             if isinstance(step, Settled) and isinstance(result, Answer):
                 return Delivered(
                     value=step.value,
@@ -168,24 +162,30 @@ class Delivery:
                     headers=result.headers,
                     body=result.body,
                 )
-            if isinstance(step, GiveUp):
-                return step.error
-            if isinstance(step, Send):
-                await asyncio.sleep(step.wait)
-                if step.restamp and operation.restamp is not None:
-                    request = codec.encode(operation.restamp(), self.headers)
+            if not isinstance(step, Send):
+                return step.error if isinstance(step, GiveUp) else OutcomeUnknownError(operation.check)
+            await asyncio.sleep(step.wait)
+            if step.restamp and operation.restamp is not None:
+                request = codec.encode(operation.restamp(), self.headers)
 
-    async def _look_up(
-        self, look_up: Operation[Any], match: Callable[[Any], Finding[T] | GameballError], deadline: float
-    ) -> "tuple[Finding[T] | Problem, Answer | Failure]":
+    async def _look_up(self, operation: Operation[T], course: Course) -> tuple[Step, Answer | Failure]:
         """Ask once whether the transaction is there."""
-        result = await self.transport.exchange(codec.encode(look_up, self.headers), deadline, self.timeouts)
-        reading = _read(look_up, result)
-        return match(reading.value) if isinstance(reading, Found) else reading, result
+        settle = operation.settle
+        assert settle is not None  # noqa: S101 (for the type checkers: the course looks up nothing else)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        request = codec.encode(settle.look_up, self.headers)
+        result = await self.transport.exchange(request, course.deadline, self.timeouts)
+        reading = _read(settle.look_up, result)
+        step = course.after_look_up(settle.match(reading.value) if isinstance(reading, Found) else reading, clock())
+        self._report(settle.look_up, course.look_ups, result, clock() - began, step)
+        if isinstance(step, Settled):
+            return await self._in_detail(settle, step, result, course.deadline)
+        return step, result
 
     async def _in_detail(
         self, settle: Settle[T], settled: Settled, result: Answer | Failure, deadline: float
-    ) -> tuple[Settled, Answer | Failure]:
+    ) -> tuple[Step, Answer | Failure]:
         """Ask once more for what the list does not tell; without an answer, what it told must do."""
         if settle.detail is None or settle.complete is None:
             return settled, result

@@ -212,7 +212,8 @@ class Course:
 
     @property
     def _keyed(self) -> bool:
-        return self.operation.replay is Replay.BY_TRANSACTION_ID
+        """Whether it can be looked up; what cannot is never sent blindly again."""
+        return self.operation.replay is Replay.BY_TRANSACTION_ID and self.operation.settle is not None
 
     def _after_unknown(self, problem: Problem, now: float) -> Step:
         self._open = problem
@@ -242,9 +243,7 @@ class Course:
 
     def _after_absence(self, finding: Different | Absent, now: float) -> Step:
         refusal = self._refusal
-        if isinstance(finding, Different) and isinstance(
-            refusal, DuplicateTransactionError | TransactionTimeTakenError
-        ):
+        if isinstance(finding, Different) and _as_duplicate(refusal):
             return GiveUp(self._duplicate(refusal))
         if isinstance(refusal, TransactionTimeTakenError) and self._open is None:
             return self._restamp(refusal, now)

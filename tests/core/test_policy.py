@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import pytest
+from attrs import evolve
 from hypothesis import given, strategies as st
 
 from gameball.core import policy
@@ -660,6 +661,17 @@ def test_a_try_that_never_left_after_a_lost_one_is_looked_up_before_the_next(cal
 @each(LATER)
 def test_put_off_after_a_lost_try_that_was_not_found_it_is_sent_again(call: str, problem: APIError) -> None:
     assert isinstance(Told(call).then(LOST, Absent(), Absent(), problem), Send)
+
+
+@pytest.mark.parametrize("call", KEYED)
+def test_what_nobody_knows_how_to_look_up_is_not_sent_blindly_again(call: str) -> None:
+    blind = evolve(CALLS[call], settle=None)
+    course = Course(operation=blind, retries=Retries(), deadline=90.0, budget=Budget())
+
+    step = course.after_send(LOST, 0.0)
+
+    assert isinstance(step, GiveUp)
+    assert type(step.error) is OutcomeUnknownError
 
 
 @pytest.mark.parametrize("call", KEYED)
