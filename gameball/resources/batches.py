@@ -230,8 +230,12 @@ class Batches(Resource[Face]):
         except BaseException as error:
             error.add_note(f"batch {batch_id} goes on at the API; batches.stop() would end it")
             raise
-        if batch is None:
-            raise BatchTimeoutError(
-                f"batch {batch_id} was not done after {timeout} s; it goes on at the API", operation="batches.wait"
-            )
-        return batch
+        return _in_time(batch, batch_id, timeout)
+
+
+def _in_time(batch: Batch | None, batch_id: str, timeout: float | None) -> Batch:
+    if batch is None:
+        raise BatchTimeoutError(
+            f"batch {batch_id} was not done after {timeout} s; it goes on at the API", operation="batches.wait"
+        )
+    return batch

@@ -496,3 +496,29 @@ def test_closing_a_generator_starts_no_thread() -> None:
     loop_thread = portal.LoopThread()
     loop_thread.close(count())
     assert loop_thread._thread is None
+
+
+async def test_what_was_given_up_before_it_began_never_begins() -> None:
+    errand: portal._Errand[None] = portal._Errand(pytest.fail)
+    await errand.cancel()
+    await errand.run()
+    assert errand.error is None
+
+
+async def test_a_call_that_the_end_of_the_program_cancels_ends_its_thread_without_a_word() -> None:
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    errand = portal._Errand(cancelled)
+    await errand.run()
+    with pytest.raises(SystemExit):
+        errand.wait()
+
+
+async def test_what_a_cancelled_call_still_asks_for_is_not_done() -> None:
+    async def nothing() -> None: ...
+
+    errand = portal._Errand(nothing)
+    errand.ask(pytest.fail)
+    await errand.run()
+    errand.wait_for_end()

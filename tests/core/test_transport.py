@@ -19,7 +19,7 @@ from wires import Program, Server, Step
 
 from gameball import AsyncGameball, ConnectionFailedError, InvalidRequestError, Operation, Replay, Retries, Timeouts
 from gameball.core.operation import Signature
-from gameball.core.transport import MOST_BYTES, Transport
+from gameball.core.transport import MOST_BYTES, Transport, _Body
 from gameball.core.wire import Answer, Failure, Fault, Request
 from gameball.sandbox import Sandbox
 from gameball.settings import Credentials, Secret
@@ -514,3 +514,28 @@ async def test_a_certificate_of_ones_own_authority_is_trusted_when_it_is_given(a
         await client.aclose()
 
     assert reward.rewarded_points == 20
+
+
+class Pen:
+    """Stands in for aiohttp's writer."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    async def write(self, chunk: bytes) -> None:
+        self.written.append(chunk)
+
+
+async def test_a_body_notes_that_it_is_written_and_is_not_written_once_it_was_withdrawn() -> None:
+    body, pen = _Body(b'{"amount":99.98}'), Pen()
+    assert not body.begun
+    await body.write(pen)  # type: ignore[arg-type]  # all that it uses of a writer
+    assert body.begun
+    assert pen.written == [b'{"amount":99.98}']
+    assert body.decode() == '{"amount":99.98}'
+
+    late = _Body(b"{}")
+    late.withdrawn = True
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await late.write(pen)
+    assert not late.begun
