@@ -136,6 +136,8 @@ class LoopThread:
                 " for itself; use AsyncGameball there, or another thread"
             )
         portal = self._enter()
+        if portal is None:
+            return anyio.run(function)
         errand = _Errand(function)
         try:
             portal.start_task_soon(errand.run)
@@ -167,21 +169,26 @@ class LoopThread:
             portal.start_task_soon(portal.stop, True)  # noqa: FBT003 (anyio's positional flag: cancel what remains)
             thread.join(FAREWELL)
 
-    def _enter(self) -> BlockingPortal:
+    def _enter(self) -> BlockingPortal | None:
+        """The way in, through a new thread if need be; None where no thread can be started any more."""
         portal, thread = self._portal, self._thread
         if portal is not None and thread is not None and thread.is_alive():
             return portal
         with self._lock:
             if self._portal is None or self._thread is None or not self._thread.is_alive():
                 self._start()
-            assert self._portal is not None  # noqa: S101 (for the type checkers: _start() has set it)
             return self._portal
 
     def _start(self) -> None:
         prepare()
+        self._thread = self._portal = None
         started: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._live, args=(started,), name="gameball-loop", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._live, args=(started,), name="gameball-loop", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is shutting down: the call runs on a loop of its own, right here
+            return
+        self._thread = thread
         problem = started.get()
         if problem is not None:
             raise ConnectionFailedError(f"nothing was sent: no event loop could be made ({problem})") from problem

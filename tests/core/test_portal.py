@@ -522,3 +522,16 @@ async def test_what_a_cancelled_call_still_asks_for_is_not_done() -> None:
     errand.ask(pytest.fail)
     await errand.run()
     errand.wait_for_end()
+
+
+def test_where_no_thread_can_be_started_any_more_a_call_runs_on_a_loop_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    async def thread() -> int:
+        return threading.get_ident()
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert portal.LoopThread().run(thread) == threading.get_ident()

@@ -5,6 +5,7 @@ Everything that delivery decides hangs on it, so it is proved before it is trust
 
 import asyncio
 import gzip
+import socket
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,9 +45,16 @@ async def exchange() -> AsyncIterator[Exchange]:
     made: dict[Any, Transport] = {}
 
     async def once(
-        url: str, request: Request, *, seconds: float = 3.0, attempt: float = 0.5, connections: int = 9, **tls: Any
+        url: str,
+        request: Request,
+        *,
+        seconds: float = 9.0,
+        connect: float = 9.0,
+        attempt: float = 9.0,
+        connections: int = 9,
+        **tls: Any,
     ) -> Answer | Failure:
-        timeouts = Timeouts(connect=0.3, attempt=attempt, total=60)
+        timeouts = Timeouts(connect=connect, attempt=attempt, total=60)
         transport = made.setdefault(url, Transport(url, KEYS, timeouts, connections, **tls))
         return await transport.exchange(request, asyncio.get_running_loop().time() + seconds, timeouts)
 
@@ -72,7 +80,13 @@ async def test_nobody_listens(exchange: Exchange, closed_port: int, request_: Re
 
 
 @EACH_METHOD
-async def test_the_name_does_not_resolve(exchange: Exchange, request_: Request) -> None:
+async def test_the_name_does_not_resolve(
+    exchange: Exchange, request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_such_name(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)  # no test asks a name server
     result = unsent(await exchange("http://no-such-host.invalid", request_))
 
     assert (result.fault, result.reason) == (Fault.CONNECTION, "the host name could not be resolved")
@@ -80,7 +94,7 @@ async def test_the_name_does_not_resolve(exchange: Exchange, request_: Request) 
 
 @EACH_METHOD
 async def test_a_black_hole(exchange: Exchange, black_hole: int, request_: Request) -> None:
-    result = unsent(await exchange(f"http://127.0.0.1:{black_hole}", request_))
+    result = unsent(await exchange(f"http://127.0.0.1:{black_hole}", request_, connect=0.3))
 
     assert (result.fault, result.reason) == (Fault.TIME, "no connection in time")
 
