@@ -8,6 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gameball.bulk.rows import (
+        BulkPlan as BulkPlan,
+        BulkReport as BulkReport,
+        RowResult as RowResult,
+        State as State,
+    )
     from gameball.client import AsyncGameball as AsyncGameball, Gameball as Gameball
     from gameball.core.delivery import Attempt as Attempt, Delivered as Delivered
     from gameball.core.operation import Operation as Operation, Replay as Replay
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
         AuthenticationError as AuthenticationError,
         BadRequestError as BadRequestError,
         BatchTimeoutError as BatchTimeoutError,
+        BulkStoppedError as BulkStoppedError,
         ConcurrentRequestError as ConcurrentRequestError,
         ConnectionFailedError as ConnectionFailedError,
         CredentialsError as CredentialsError,
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
         HoldNotFoundError as HoldNotFoundError,
         InsufficientBalanceError as InsufficientBalanceError,
         InvalidRequestError as InvalidRequestError,
+        JournalError as JournalError,
         NotFoundError as NotFoundError,
         NotReversibleError as NotReversibleError,
         OutcomeUnknownError as OutcomeUnknownError,
@@ -104,10 +112,14 @@ if TYPE_CHECKING:
         TransactionStatus as TransactionStatus,
         TransactionType as TransactionType,
     )
-    from gameball.settings import Retries as Retries, Secret as Secret, Timeouts as Timeouts
+    from gameball.settings import RateLimit as RateLimit, Retries as Retries, Secret as Secret, Timeouts as Timeouts
     from gameball.version import __version__ as __version__
 
 _HOMES = {
+    "BulkPlan": "gameball.bulk.rows",
+    "BulkReport": "gameball.bulk.rows",
+    "RowResult": "gameball.bulk.rows",
+    "State": "gameball.bulk.rows",
     "AsyncGameball": "gameball.client",
     "Gameball": "gameball.client",
     "Attempt": "gameball.core.delivery",
@@ -119,6 +131,7 @@ _HOMES = {
     "AuthenticationError": "gameball.errors",
     "BadRequestError": "gameball.errors",
     "BatchTimeoutError": "gameball.errors",
+    "BulkStoppedError": "gameball.errors",
     "ConcurrentRequestError": "gameball.errors",
     "ConnectionFailedError": "gameball.errors",
     "CredentialsError": "gameball.errors",
@@ -127,6 +140,7 @@ _HOMES = {
     "HoldNotFoundError": "gameball.errors",
     "InsufficientBalanceError": "gameball.errors",
     "InvalidRequestError": "gameball.errors",
+    "JournalError": "gameball.errors",
     "NotFoundError": "gameball.errors",
     "NotReversibleError": "gameball.errors",
     "OutcomeUnknownError": "gameball.errors",
@@ -199,6 +213,7 @@ _HOMES = {
     "TransactionPage": "gameball.models.transactions",
     "TransactionStatus": "gameball.models.transactions",
     "TransactionType": "gameball.models.transactions",
+    "RateLimit": "gameball.settings",
     "Retries": "gameball.settings",
     "Secret": "gameball.settings",
     "Timeouts": "gameball.settings",

@@ -1,6 +1,7 @@
 """The two clients: settings in, resources out."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -11,6 +12,7 @@ from gameball import settings
 from gameball.core import portal
 from gameball.core.faces import Awaiting, Face, Faced, Waiting, call
 from gameball.core.operation import Operation, Replay
+from gameball.core.pace import Pace
 from gameball.errors import InvalidRequestError
 from gameball.models.shared import check_whole
 from gameball.resources.batches import Batches
@@ -18,11 +20,12 @@ from gameball.resources.clients import Clients
 from gameball.resources.configurations import Configurations
 from gameball.resources.raw import raw
 from gameball.resources.transactions import Transactions
-from gameball.settings import Retries, Secret, Timeouts
+from gameball.settings import RateLimit, Retries, Secret, Timeouts
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
+    from gameball.bulk.bulk import Bulk
     from gameball.core.delivery import Delivered, Delivery, Observer
 
 T = TypeVar("T")
@@ -43,6 +46,7 @@ class _Client(Faced[Face]):
         allow_http: bool,
         timeouts: Timeouts,
         retries: Retries,
+        rate_limit: RateLimit | None,
         connections: int,
         session: "ClientSession | None",
         proxy: str | None,
@@ -58,6 +62,8 @@ class _Client(Faced[Face]):
         check_whole("connections", connections, 1, 2**31 - 1)
         _check_kind("timeouts", timeouts, Timeouts)
         _check_kind("retries", retries, Retries)
+        if rate_limit is not None:
+            _check_kind("rate_limit", rate_limit, RateLimit)
         if ssl is not None:
             _check_kind("ssl", ssl, SSLContext)
         keys = settings.credentials(api_key, secret_key, partner_token)
@@ -73,7 +79,12 @@ class _Client(Faced[Face]):
         )
         self._furnish(
             Delivery(
-                transport=transport, credentials=keys, timeouts=timeouts, retries=retries, observers=tuple(observers)
+                transport=transport,
+                credentials=keys,
+                timeouts=timeouts,
+                retries=retries,
+                observers=tuple(observers),
+                pace=Pace(rate_limit) if rate_limit is not None else None,
             )
         )
 
@@ -85,18 +96,27 @@ class _Client(Faced[Face]):
         self.clients: Clients[Face] = Clients(self._of_face, delivery)
         self.configurations: Configurations[Face] = Configurations(self._of_face, delivery)
 
+    @cached_property
+    def bulk(self) -> "Bulk[Face]":
+        """Many rows in one run."""
+        from gameball.bulk.bulk import Bulk  # noqa: PLC0415 (most programs never need it)
+
+        return Bulk(self._of_face, self._delivery, self._address)
+
     def with_options(
         self,
         *,
         timeouts: Timeouts | None = None,
         retries: Retries | None = None,
+        rate_limit: RateLimit | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Self:
-        """The same client with other manners: it shares connections and the retry budget with this one.
+        """The same client with other manners: it shares connections, the retry budget and the rate limit with this one.
 
         Args:
             timeouts: Instead of this client's.
             retries: Instead of this client's.
+            rate_limit: Instead of this client's, and counted apart from it.
             headers: Sent with every request, beside this client's own. Those that sign or frame a request cannot be
                 set.
 
@@ -107,6 +127,8 @@ class _Client(Faced[Face]):
             _check_kind("timeouts", timeouts, Timeouts)
         if retries is not None:
             _check_kind("retries", retries, Retries)
+        if rate_limit is not None:
+            _check_kind("rate_limit", rate_limit, RateLimit)
         mine = self._delivery
         other = type(self).__new__(type(self))
         other._address = self._address  # noqa: SLF001 (it is one of us)
@@ -115,6 +137,7 @@ class _Client(Faced[Face]):
                 mine,
                 timeouts=timeouts or mine.timeouts,
                 retries=retries or mine.retries,
+                pace=Pace(rate_limit) if rate_limit is not None else mine.pace,
                 headers={**mine.headers, **settings.free_headers(headers or {})},
             )
         )
@@ -175,6 +198,7 @@ class AsyncGameball(_Client[Awaiting]):
         allow_http: bool = False,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
         retries: Retries = Retries(),  # noqa: B008 (frozen)
+        rate_limit: RateLimit | None = None,
         connections: int = 100,
         session: "ClientSession | None" = None,
         proxy: str | None = None,
@@ -191,6 +215,7 @@ class AsyncGameball(_Client[Awaiting]):
             allow_http: Take a plain http address that is not this machine's.
             timeouts: For a connection, an exchange, and the whole call, in seconds.
             retries: How often a request is tried, and how long to wait in between.
+            rate_limit: How many requests may be sent in how many seconds; further ones wait for their turn.
             connections: The most requests at one time; further calls wait for their turn.
             session: An aiohttp session of yours to send with. It is never closed here, and serves its own loop only;
                 its middlewares are passed over.
@@ -210,6 +235,7 @@ class AsyncGameball(_Client[Awaiting]):
             allow_http=allow_http,
             timeouts=timeouts,
             retries=retries,
+            rate_limit=rate_limit,
             connections=connections,
             session=session,
             proxy=proxy,
@@ -261,6 +287,7 @@ class Gameball(_Client[Waiting]):
         allow_http: bool = False,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
         retries: Retries = Retries(),  # noqa: B008 (frozen)
+        rate_limit: RateLimit | None = None,
         connections: int = 100,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
@@ -276,6 +303,7 @@ class Gameball(_Client[Waiting]):
             allow_http: Take a plain http address that is not this machine's.
             timeouts: For a connection, an exchange, and the whole call, in seconds.
             retries: How often a request is tried, and how long to wait in between.
+            rate_limit: How many requests may be sent in how many seconds; further ones wait for their turn.
             connections: The most requests at one time; further calls wait for their turn.
             proxy: The address of a proxy; the environment's are never used.
             ssl: How to verify the API's certificate, instead of the system's way.
@@ -294,6 +322,7 @@ class Gameball(_Client[Waiting]):
             allow_http=allow_http,
             timeouts=timeouts,
             retries=retries,
+            rate_limit=rate_limit,
             connections=connections,
             session=None,
             proxy=proxy,

@@ -128,6 +128,26 @@ class BatchTimeoutError(GameballError):
     outcome = "unknown"
 
 
+class JournalError(GameballError):
+    """A bulk run's journal cannot be used: another account's or input's, in use, broken, newer, or out of space."""
+
+
+class BulkStoppedError(GameballError):
+    """A bulk run was stopped; all that was in flight has been settled and saved, and the rest was not sent.
+
+    Attributes:
+        report: What became of the rows so far (a BulkReport).
+        reason: The error that stopped it.
+    """
+
+    def __init__(
+        self, message: str = "", *, report: Any = None, reason: BaseException | None = None, **particulars: Any
+    ) -> None:
+        super().__init__(message, **particulars)
+        self.report = report
+        self.reason = reason
+
+
 class APIError(GameballError):
     """The API said no.
 

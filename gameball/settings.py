@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, final
 from urllib.parse import SplitResult, urlsplit
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, frozen, validate
 
 from gameball.errors import CredentialsError, InvalidRequestError
 
@@ -98,6 +98,36 @@ class Retries:
     cap: float = field(default=8.0, validator=_seconds)
 
 
+def _windows(_: object, attribute: "Attribute[Any]", windows: tuple[Any, ...]) -> None:
+    if not windows or not all(map(_is_window, windows)):
+        raise InvalidRequestError(
+            "RateLimit takes windows such as (30, 1.0): a whole number of requests from 1, and a number of seconds",
+            field=f"RateLimit.{attribute.name}",
+        )
+
+
+def _is_window(window: object) -> bool:
+    match window:
+        case (int(most), int(seconds) | float(seconds)):
+            return most is not True and seconds is not True and most >= 1 and 0 < seconds <= LONGEST
+        case _:
+            return False
+
+
+@frozen(init=False)
+class RateLimit:
+    """How many requests may reach the API within how many seconds; each window holds wherever it is laid.
+
+    `RateLimit((30, 1.0), (360, 30.0))`: at most 30 in any second, and at most 360 in any 30 seconds.
+    """
+
+    windows: tuple[tuple[int, float], ...] = field(validator=_windows)
+
+    def __init__(self, *windows: tuple[int, float]) -> None:
+        object.__setattr__(self, "windows", windows)  # frozen, and attrs takes no *windows
+        validate(self)
+
+
 @frozen(kw_only=True)
 class Credentials:
     """The keys of an account, and the token of a partner: whichever there are."""
@@ -105,6 +135,16 @@ class Credentials:
     api_key: Secret | None = None
     secret_key: Secret | None = None
     partner_token: Secret | None = None
+
+    def require(self, *names: str) -> None:
+        """Refuse to go on without these.
+
+        Raises:
+            CredentialsError: One of them is not there.
+        """
+        for name in names:
+            if getattr(self, name) is None:
+                raise CredentialsError(f"no {name}: pass it, or set GAMEBALL_{name.upper()}")
 
     def redact(self, text: str) -> str:
         """The text with every key of ours replaced by `****`: an API may repeat a key in its complaint."""

@@ -11,9 +11,10 @@ from attrs import field, frozen
 
 from gameball.core import codec
 from gameball.core.operation import Found, Operation, Replay, Settle, Signature
+from gameball.core.pace import Pace
 from gameball.core.policy import Budget, Course, GiveUp, LookUp, Problem, Send, Settled, SettledBy, Step, retry_after
 from gameball.core.transport import Transport
-from gameball.core.wire import Answer, Failure
+from gameball.core.wire import Answer, Failure, Fault, Request
 from gameball.errors import CredentialsError, GameballError, OutcomeUnknownError
 from gameball.settings import Credentials, Retries, Timeouts
 
@@ -90,6 +91,7 @@ class Delivery:
 
     Attributes:
         transport, budget: Shared by all clients that were made of one by `with_options`.
+        pace: Keeps a rate limit; shared likewise, unless another limit was given.
         headers: Sent with every request, beside the operation's own.
         observers: Called after every exchange, on the loop's thread; what they raise is logged and goes no further.
     """
@@ -101,6 +103,7 @@ class Delivery:
     headers: Mapping[str, str] = field(factory=dict[str, str])
     observers: Sequence[Observer] = ()
     budget: Budget = field(factory=Budget)
+    pace: Pace | None = None
 
     async def send(self, operation: Operation[T]) -> T:
         """The value of the call."""
@@ -111,99 +114,30 @@ class Delivery:
         with anyio.fail_after(seconds, shield=True):
             await self.send(operation)
 
-    async def deliver(self, operation: Operation[T]) -> Delivered[T]:
+    async def deliver(self, operation: Operation[T], *, lost: bool = False) -> Delivered[T]:
         """The value of the call, and how it went.
+
+        Args:
+            operation: The call.
+            lost: Whether an earlier try may have been applied (another process's, say): then it is looked up first.
+                Only for what has an id of its own.
 
         Raises:
             GameballError: Whatever went wrong; its `outcome` tells what became of the call.
         """
-        self._require_keys(operation)
-        clock = asyncio.get_running_loop().time
-        course = Course(
-            operation=operation, retries=self.retries, deadline=clock() + self.timeouts.total, budget=self.budget
-        )
-        try:
-            outcome = await self._follow(operation, course)
-        except asyncio.CancelledError as error:
-            if operation.replay is not Replay.SAFE:
-                error.add_note(_given_up(operation))
-            raise
-        if isinstance(outcome, GameballError):
-            raise self._complete(outcome, operation, course.sends)
-        return outcome
+        delivered = await self._carry_out(operation, lost=lost, sending=True)
+        assert delivered is not None  # noqa: S101 (for the type checkers: only what is not sent can end in nothing)
+        return delivered
 
-    async def _follow(self, operation: Operation[T], course: Course) -> Delivered[T] | GameballError:
-        """Exchange and decide in turn, until the course ends."""
-        clock = asyncio.get_running_loop().time
-        request = codec.encode(operation, self.headers)
-        while True:
-            began = clock()
-            result = await self.transport.exchange(request, course.deadline, self.timeouts)
-            reading = _read(operation, result)
-            ended = clock()
-            step: Step
-            if isinstance(reading, Found):
-                self.budget.earn(resent=course.sends > 0)
-                step = Settled(reading.value, "answer")
-                course.sends += 1
-            else:
-                step = course.after_send(reading, ended)
-            self._report(operation, course.sends, result, ended - began, step)
-            while isinstance(step, LookUp):
-                await asyncio.sleep(step.wait)
-                step, result = await self._look_up(operation, course)
-            if isinstance(step, Settled) and isinstance(result, Answer):
-                return Delivered(
-                    value=step.value,
-                    settled_by=step.by,
-                    attempts=course.sends,
-                    lookups=course.look_ups,
-                    status=result.status,
-                    headers=result.headers,
-                    body=result.body,
-                )
-            if not isinstance(step, Send):
-                return step.error if isinstance(step, GiveUp) else OutcomeUnknownError(operation.check)
-            await asyncio.sleep(step.wait)
-            if step.restamp and operation.restamp is not None:
-                request = codec.encode(operation.restamp(), self.headers)
+    async def recover(self, operation: Operation[T]) -> Delivered[T] | None:
+        """What became of a call whose answer was lost; None when it was not found twice. Sends nothing.
 
-    async def _look_up(self, operation: Operation[T], course: Course) -> tuple[Step, Answer | Failure]:
-        """Ask once whether the transaction is there."""
-        settle = operation.settle
-        assert settle is not None  # noqa: S101 (for the type checkers: the course looks up nothing else)
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        request = codec.encode(settle.look_up, self.headers)
-        result = await self.transport.exchange(request, course.deadline, self.timeouts)
-        reading = _read(settle.look_up, result)
-        step = course.after_look_up(settle.match(reading.value) if isinstance(reading, Found) else reading, clock())
-        self._report(settle.look_up, course.look_ups, result, clock() - began, step)
-        if isinstance(step, Settled):
-            return await self._in_detail(settle, step, result, course.deadline)
-        return step, result
+        Raises:
+            GameballError: It could not be settled.
+        """
+        return await self._carry_out(operation, lost=True, sending=False)
 
-    async def _in_detail(
-        self, settle: Settle[T], settled: Settled, result: Answer | Failure, deadline: float
-    ) -> tuple[Step, Answer | Failure]:
-        """Ask once more for what the list does not tell; without an answer, what it told must do."""
-        if settle.detail is None or settle.complete is None:
-            return settled, result
-        began = asyncio.get_running_loop().time()
-        told = await self.transport.exchange(codec.encode(settle.detail, self.headers), deadline, self.timeouts)
-        reading = _read(settle.detail, told)
-        self._report(settle.detail, 1, told, asyncio.get_running_loop().time() - began, settled)
-        if isinstance(reading, Found):
-            return Settled(settle.complete(settled.value, reading.value), settled.by), told
-        return settled, result
-
-    def _require_keys(self, operation: Operation[Any]) -> None:
-        for name in _NEEDED[operation.signature]:
-            if getattr(self.credentials, name) is None:
-                error = CredentialsError(f"no {name}: pass it, or set GAMEBALL_{name.upper()}")
-                raise self._complete(error, operation, 0)
-
-    def _complete(self, error: GameballError, operation: Operation[Any], attempts: int) -> GameballError:
+    def complete(self, error: GameballError, operation: Operation[Any], attempts: int) -> GameballError:
         """Tell the error which call it belongs to, and take out of its words what must not be seen."""
         error.message = self._masked(error.message, operation)
         error.args = (error.message,)
@@ -214,6 +148,116 @@ class Delivery:
         error.transaction_id = operation.transaction_id
         error.attempts = attempts
         return error
+
+    async def _carry_out(self, operation: Operation[T], *, lost: bool, sending: bool) -> Delivered[T] | None:
+        self._require_keys(operation)
+        clock = asyncio.get_running_loop().time
+        course = Course(
+            operation=operation, retries=self.retries, deadline=clock() + self.timeouts.total, budget=self.budget
+        )
+        try:
+            outcome = await self._follow(operation, course, course.begin(lost=lost), sending=sending)
+        except asyncio.CancelledError as error:
+            if operation.replay is not Replay.SAFE:
+                error.add_note(_given_up(operation))
+            raise
+        if isinstance(outcome, GameballError):
+            raise self.complete(outcome, operation, course.sends)
+        return outcome
+
+    async def _follow(
+        self, operation: Operation[T], course: Course, step: Step, *, sending: bool
+    ) -> Delivered[T] | GameballError | None:
+        """Exchange and decide in turn, until the course ends, or at the first send that is not wanted."""
+        request = codec.encode(operation, self.headers)
+        result: Answer | Failure | None = None
+        while True:
+            if isinstance(step, Settled) and isinstance(result, Answer):
+                return Delivered(
+                    value=step.value,
+                    settled_by=step.by,
+                    attempts=course.sends,
+                    lookups=course.look_ups,
+                    status=result.status,
+                    headers=result.headers,
+                    body=result.body,
+                )
+            if not isinstance(step, Send | LookUp):
+                return step.error if isinstance(step, GiveUp) else OutcomeUnknownError(operation.check)
+            if isinstance(step, LookUp):
+                await asyncio.sleep(step.wait)
+                step, result = await self._look_up(operation, course)
+                continue
+            if not sending:
+                return None
+            if step.wait:
+                await asyncio.sleep(step.wait)
+            if step.restamp and operation.restamp is not None:
+                request = codec.encode(operation.restamp(), self.headers)
+            step, result = await self._send(operation, request, course)
+
+    async def _send(self, operation: Operation[Any], request: Request, course: Course) -> tuple[Step, Answer | Failure]:
+        """Try once."""
+        result, seconds = await self._exchange(request, course.deadline)
+        reading = _read(operation, result)
+        step: Step
+        if isinstance(reading, Found):
+            self.budget.earn(resent=course.sends > 0)
+            step = Settled(reading.value, "answer")
+            course.sends += 1
+        else:
+            step = course.after_send(reading, asyncio.get_running_loop().time())
+        self._report(operation, course.sends, result, seconds, step)
+        return step, result
+
+    async def _look_up(self, operation: Operation[T], course: Course) -> tuple[Step, Answer | Failure]:
+        """Ask once whether the transaction is there."""
+        settle = operation.settle
+        assert settle is not None  # noqa: S101 (for the type checkers: the course looks up nothing else)
+        result, seconds = await self._exchange(codec.encode(settle.look_up, self.headers), course.deadline)
+        reading = _read(settle.look_up, result)
+        finding = settle.match(reading.value) if isinstance(reading, Found) else reading
+        step = course.after_look_up(finding, asyncio.get_running_loop().time())
+        self._report(settle.look_up, course.look_ups, result, seconds, step)
+        if isinstance(step, Settled):
+            return await self._in_detail(settle, step, result, course.deadline)
+        return step, result
+
+    async def _in_detail(
+        self, settle: Settle[T], settled: Settled, result: Answer | Failure, deadline: float
+    ) -> tuple[Step, Answer | Failure]:
+        """Ask once more for what the list does not tell; without an answer, what it told must do."""
+        if settle.detail is None or settle.complete is None:
+            return settled, result
+        told, seconds = await self._exchange(codec.encode(settle.detail, self.headers), deadline)
+        reading = _read(settle.detail, told)
+        self._report(settle.detail, 1, told, seconds, settled)
+        if isinstance(reading, Found):
+            return Settled(settle.complete(settled.value, reading.value), settled.by), told
+        return settled, result
+
+    async def _exchange(self, request: Request, deadline: float) -> tuple[Answer | Failure, float]:
+        """One request at the pace that the rate limit allows; what came of it, and how many seconds it took."""
+        clock = asyncio.get_running_loop().time
+        if self.pace is None:
+            began = clock()
+            return await self.transport.exchange(request, deadline, self.timeouts), clock() - began
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self.pace.enter()
+        except TimeoutError:
+            return Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no room in time"), 0.0
+        began = clock()
+        try:
+            return await self.transport.exchange(request, deadline, self.timeouts), clock() - began
+        finally:
+            self.pace.leave()
+
+    def _require_keys(self, operation: Operation[Any]) -> None:
+        try:
+            self.credentials.require(*_NEEDED[operation.signature])
+        except CredentialsError as error:
+            raise self.complete(error, operation, 0) from None
 
     def _masked(self, text: str, operation: Operation[Any]) -> str:
         for password in codec.one_time_passwords(operation.body):

@@ -181,6 +181,13 @@ class Course:
     """When the first of two look-ups found nothing."""
     _unread: int = field(default=0, init=False)
 
+    def begin(self, *, lost: bool = False) -> Step:
+        """The first step; when an earlier try may have been applied, that is found out before anything is sent."""
+        if not lost:
+            return Send(0.0)
+        self._open = Failure(fault=Fault.CONNECTION, sent=True, reason="the answer to an earlier try was lost")
+        return LookUp(0.0)
+
     def after_send(self, problem: Problem, now: float) -> Step:
         """A try gave no value."""
         self.sends += 1

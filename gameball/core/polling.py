@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from gameball.core import portal
@@ -58,7 +59,7 @@ async def _poll(
         else:
             misses = 0
             if tell is not None:
-                await portal.in_caller(tell, value)
+                await portal.in_caller(partial(tell, value))
             if done(value):
                 return value
         await asyncio.sleep(wait)

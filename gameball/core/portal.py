@@ -84,32 +84,31 @@ class _Errand(Generic[T]):
 _errand: "ContextVar[_Errand[Any]]" = ContextVar("_errand")
 
 
-async def in_caller(function: Callable[[T], object], value: T) -> None:
+async def in_caller(function: Callable[[], T]) -> T:
     """Call a user's function in the thread that waits for the running plain call; here, when it is awaited.
 
     Database connections and the like belong to the thread of whoever calls.
     """
     errand = _errand.get(None)
     if errand is None:
-        function(value)
-        return
+        return function()
     loop = asyncio.get_running_loop()
-    done = loop.create_future()
+    done: asyncio.Future[T] = loop.create_future()
 
-    def settle(error: Exception | None) -> None:
+    def settle(set_end: Callable[[Any], None], end: Any) -> None:
         if not done.done():
-            done.set_exception(error) if error is not None else done.set_result(None)
+            set_end(end)
 
     def request() -> None:
         try:
-            function(value)
+            value = function()
         except Exception as error:  # noqa: BLE001 (it goes on where the function was asked for)
-            loop.call_soon_threadsafe(settle, error)
+            loop.call_soon_threadsafe(settle, done.set_exception, error)
         else:
-            loop.call_soon_threadsafe(settle, None)
+            loop.call_soon_threadsafe(settle, done.set_result, value)
 
     errand.ask(request)
-    await done
+    return await done
 
 
 class LoopThread:

@@ -261,7 +261,7 @@ UNREADABLE: dict[str, bytes] = {
     "not text": b'{"playerUniqueId": "\xff\xfe"}',
     "NUL": b"\0",
 }
-SOON = Timeouts(attempt=0.05, total=0.1)
+SOON = Timeouts(attempt=0.2, total=0.4)
 ONCE = Retries(attempts=1)
 
 

@@ -304,7 +304,7 @@ class Peer:
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(3):
-            while not condition():  # noqa: ASYNC110 (what is waited for is no event)
+            while not condition():
                 await asyncio.sleep(0.003)
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

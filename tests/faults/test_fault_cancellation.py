@@ -193,5 +193,5 @@ async def test_a_task_that_is_cancelled_with_many_calls_under_way_leaves_nothing
 
 async def _until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(3):
-        while not condition():  # noqa: ASYNC110 (what is waited for is no event)
+        while not condition():
             await asyncio.sleep(0.002)

@@ -566,7 +566,7 @@ async def test_a_cancelled_wait_leaves_the_batch_running_and_says_so(endless: Sa
         batch_id = await client.batches.start_balance(["p"])
         told: list[Batch] = []
         waiting = asyncio.create_task(client.batches.wait(batch_id, on_progress=told.append))
-        while len(told) < polls:  # noqa: ASYNC110 (how far the wait is, is told by a plain call)
+        while len(told) < polls:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0)
         waiting.cancel()

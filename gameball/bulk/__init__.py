@@ -1,0 +1,1 @@
+"""Many rows in one run: planned, sent, journaled, resumed, reported."""

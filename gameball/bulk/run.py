@@ -1,0 +1,224 @@
+"""One run: workers that carry rows side by side, and the loop that feeds them and gathers their results."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Final, Protocol
+
+import anyio
+
+from gameball.bulk.gate import Gate
+from gameball.bulk.rows import Row, RowResult
+
+GRACE: Final = 10.0
+"""Seconds that what is in flight may take to end when a run is left early."""
+
+
+class Queue(Protocol):
+    """Where a run's rows wait, and where their results are kept."""
+
+    changed: Callable[[], object]
+    """To be called when rows have come in."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether all rows have been handed out."""
+        ...
+
+    async def fill(self, room: int) -> None:
+        """Take in rows, as far as there is need and they are there."""
+        ...
+
+    async def turn(self, results: Sequence[RowResult], back: Sequence[Row], room: int) -> Sequence[Row]:
+        """Keep the results, and hand out up to `room` rows; `back` are rows that will be sent again."""
+        ...
+
+    async def note_batch(self, rows: Sequence[Row]) -> None:
+        """Keep which batch rows have become part of."""
+        ...
+
+    async def put_back(self, rows: Sequence[Row]) -> Sequence[RowResult]:
+        """Take back rows that this run sends no more, and give the results of those that no other run will send."""
+        ...
+
+    async def close(self) -> None:
+        """The run has ended."""
+        ...
+
+
+class Courier(Protocol):
+    """Carries rows to the API."""
+
+    at_once: int
+    """How many workers there are."""
+    most: int
+    """How many rows one takes at a time."""
+
+    async def carry(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
+        """What became of each row; one that must be sent again comes back itself."""
+        ...
+
+
+class Run:
+    """The workers of one run, and the loop that feeds them.
+
+    Closed early, it lets what is in flight end first; cancelled, it ends at once.
+    """
+
+    def __init__(self, queue: Queue, courier: Courier, gate: Gate) -> None:
+        self._queue = queue
+        self._courier = courier
+        self._gate = gate
+        self._ready: deque[Row] = deque()
+        self._ended: list[RowResult | Row] = []
+        self._carrying = self._flying = 0
+        """Groups and rows on their way."""
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._news = asyncio.Event()
+        self._clock = asyncio.get_running_loop().time
+        self._leave_by: float | None = None
+        self._dry = False
+        """Whether the queue has no more rows than it gave, until some have ended."""
+        self._broken = False
+        gate.changed = self._wake
+        queue.changed = self._news.set
+
+    async def results(self) -> AsyncGenerator[Sequence[RowResult]]:
+        """Results in chunks, as they come; ends when there are no more, or when the gate has given up."""
+        workers = [asyncio.create_task(self._work()) for _ in range(self._courier.at_once)]
+        try:
+            while True:
+                await self._fill()
+                if self._gate.given_up is not None:
+                    self.leave()
+                if results := await self._turn():
+                    yield results
+                elif self._done:
+                    break
+                else:
+                    await self._news.wait()
+            if results := await self._put_back():
+                yield results
+        except GeneratorExit:
+            self.leave()
+            while self._flying and not self._overdue:
+                self._news.clear()
+                await self._news.wait()
+            raise
+        finally:
+            self._leave_by = self._clock()
+            with anyio.CancelScope(shield=True):
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+                if not self._broken:
+                    await self._turn()
+                    await self._put_back()
+                await self._queue.close()
+
+    def leave(self) -> None:
+        """Send nothing more; the results of what is in flight still come, for a while."""
+        if self._leave_by is None:
+            self._leave_by = self._clock() + GRACE
+            asyncio.get_running_loop().call_at(self._leave_by, self._news.set)
+        self._news.set()
+
+    async def _fill(self) -> None:
+        if not self._stopping:
+            try:
+                await self._queue.fill(self._room)
+            except Exception as error:  # noqa: BLE001 (the caller's own, from its rows: what is in flight ends first)
+                self._gate.give_up(error)
+
+    async def _turn(self) -> Sequence[RowResult]:
+        """Hand what has ended to the queue, and what it hands out to the workers."""
+        self._news.clear()
+        ended, self._ended = self._ended, []
+        results = [one for one in ended if isinstance(one, RowResult)]
+        back = [one for one in ended if isinstance(one, Row)]
+        self._broken = True  # unless it ends well: nothing may be sent that could not be written down before
+        room = self._room
+        rows = await self._queue.turn(results, back, room)
+        self._dry = len(rows) < room
+        self._broken = False
+        self._ready.extendleft(reversed(back))
+        self._ready.extend(rows)
+        self._wake_workers()
+        return results
+
+    async def _put_back(self) -> Sequence[RowResult]:
+        rows = list(self._ready)
+        self._ready.clear()
+        return await self._queue.put_back(rows) if rows else ()
+
+    @property
+    def _room(self) -> int:
+        """How many more rows to ask for: so many that no worker waits while the queue is asked again."""
+        if self._stopping:
+            return 0
+        return 2 * self._courier.at_once * self._courier.most - self._flying - len(self._ready)
+
+    @property
+    def _stopping(self) -> bool:
+        return self._leave_by is not None or self._gate.given_up is not None
+
+    @property
+    def _overdue(self) -> bool:
+        """Whether what is in flight has had its time to end."""
+        return self._leave_by is not None and self._clock() >= self._leave_by
+
+    @property
+    def _done(self) -> bool:
+        if self._overdue:
+            return True
+        if self._flying or self._ended:
+            return False
+        return self._stopping or (not self._ready and self._queue.empty)
+
+    # The workers.
+
+    async def _work(self) -> None:
+        while True:
+            if rows := self._take():
+                ends = await self._carry(rows)
+                self._ended.extend(ends)  # the list as it is now: it changes hands while rows are on their way
+                self._news.set()
+            else:
+                rest = asyncio.get_running_loop().create_future()
+                self._idle.append(rest)
+                await rest
+
+    def _take(self) -> Sequence[Row]:
+        enough = len(self._ready) >= (1 if self._dry else self._courier.most)
+        if not self._ready or not enough or self._stopping or self._broken or not self._gate.admits(self._carrying):
+            return ()
+        return [self._ready.popleft() for _ in range(min(self._courier.most, len(self._ready)))]
+
+    async def _carry(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
+        self._carrying += 1
+        self._flying += len(rows)
+        try:
+            return await self._courier.carry(rows)
+        except asyncio.CancelledError:
+            for row in rows:
+                row.lost = True
+            self._ended.extend(rows)
+            raise
+        except Exception as error:
+            self._gate.give_up(error)
+            self._news.set()
+            raise
+        finally:
+            self._carrying -= 1
+            self._flying -= len(rows)
+            self._gate.rows_ended()
+
+    def _wake(self) -> None:
+        self._wake_workers()
+        self._news.set()
+
+    def _wake_workers(self) -> None:
+        for _ in range(min(len(self._ready), len(self._idle))):
+            rest = self._idle.popleft()
+            if not rest.done():
+                rest.set_result(None)

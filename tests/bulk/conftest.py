@@ -1,0 +1,52 @@
+"""What the bulk tests share: a sandbox and a watching API, each with a client."""
+
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from bulk_api import API_KEY, QUICK, SECRET_KEY, Api
+
+from gameball import AsyncGameball
+from gameball.sandbox import Sandbox
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with Api() as running:
+        yield running
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(batch_polls=1) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(sandbox: Sandbox) -> AsyncIterator[AsyncGameball]:
+    """A client of the sandbox."""
+    async with AsyncGameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url, retries=QUICK) as made:
+        yield made
+
+
+@pytest.fixture
+async def caller(api: Api) -> AsyncIterator[AsyncGameball]:
+    """A client of the watching API."""
+    async with AsyncGameball(API_KEY, SECRET_KEY, base_url=api.base_url, retries=QUICK) as made:
+        yield made
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look-ups, polls and pauses that hardly wait, where the length of the wait is not the point."""
+    monkeypatch.setattr("gameball.core.policy.FIRST_LOOK", 0.01)
+    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", 0.03)
+    monkeypatch.setattr("gameball.core.policy.CONCURRENT_WAIT", 0.01)
+    monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
