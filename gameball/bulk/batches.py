@@ -69,7 +69,7 @@ class Batches:
                     return [ended_badly(row, error, self._gate, calm=self._gate.calm_since(pauses)) for row in rows]
             else:
                 for row in rows:
-                    row.batch = batch_id
+                    row.batch = str(batch_id)
                 await self._note_batch(rows)
             for row in rows:
                 row.lost = True

@@ -186,6 +186,9 @@ class Bulk(Faced[Face]):
                     await read.close()
             report = kept.report
             by_batches = (via or kept.via) == "batches"
+            if by_batches and not kept.kinds <= {KINDS[kind] for kind in START}:
+                await kept.close()
+                raise refuse("via", 'cannot be "batches": the journal has rows of other kinds')
             hint = f"resume it with the journal {os.fspath(journal)}"
         else:
             assert read is not None  # noqa: S101 (for the type checkers: whoever brings no rows brings a journal)

@@ -19,14 +19,11 @@ from gameball.core.policy import Budget, retry_after
 from gameball.errors import ConnectionFailedError, GameballError, RateLimitedError, ServerError
 
 IN_A_ROW: Final = 20
-"""Writes that fail one after the other until that is an outage."""
+"""Exchanges that fail one after the other until that is an outage."""
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 """Seconds."""
-
-READS: Final = ("transactions.list", "transactions.for_order", "batches.get")
-"""What is asked in a run beside its writes."""
 
 
 class _Position(Enum):
@@ -82,7 +79,7 @@ class Gate:
             self._trouble(RateLimitedError("too many requests", status=attempt.status, retry_after=asked), asked)
         elif attempt.status is not None and attempt.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._answered()
-        elif attempt.operation not in READS or self._position is not _Position.OPEN:
+        else:
             self._failures += 1
             if self._failures >= IN_A_ROW or self._position is not _Position.OPEN:
                 self._trouble(_reason(attempt), None)

@@ -120,6 +120,9 @@ WHOLE: Final = """
     FROM rows WHERE number IN (SELECT value FROM json_each(?))
 """
 
+LAST: Final = 2**63 - 1
+"""Behind every row."""
+
 LEAST: Final = 256
 """Rows that are looked at together, at the least."""
 
@@ -154,6 +157,8 @@ class Journal:
         self.path = Path(path)
         self.report = BulkReport()
         self.via = ""
+        self.kinds: set[str] = set()
+        """What rows there are."""
         self._salt = self._account = self._input = b""
         self._base_url = ""
         self._players: set[str] = set()
@@ -235,10 +240,11 @@ class Journal:
         self._salt, self._account, self._base_url, self.via, self._input = row[:5]
         report = self.report
         report.sent, report.looked_up, report.pauses, report.seconds = row[5:]
-        for ended, rows in run("SELECT ended, count(*) FROM rows GROUP BY ended").fetchall():
+        for kind, ended, rows in run("SELECT kind, ended, count(*) FROM rows GROUP BY kind, ended").fetchall():
+            self.kinds.add(kind)
             report.rows += rows
             if ended is not None:
-                setattr(report, State(ended), rows)
+                setattr(report, State(ended), getattr(report, State(ended)) + rows)
         for points, rows in run("SELECT points, count(*) FROM rows WHERE points IS NOT NULL GROUP BY points"):
             report.points += _points(points) * rows
         for problem in self.problems():
@@ -361,13 +367,14 @@ class Journal:
         while len(numbers) < room and not self._all_seen:
             most = max(room - len(numbers), LEAST)
             found = self._list(NEXT_IN_ORDER, self._seen, _to_json(list(self._players)), most)
-            self._all_seen = len(found) < most
             for number, player in found:
                 if len(numbers) == room:
-                    self._all_seen = False
                     break
                 self._seen = int(number)
                 numbers += self._take([(number, player)])
+            else:
+                if len(found) < most:  # what is left waits for an earlier row of its player
+                    self._seen, self._all_seen = LAST, True
         if not numbers:
             return []
         rows = {row[0]: _row(*row) for row in self._list(WHOLE, _to_json(numbers))}

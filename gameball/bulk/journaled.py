@@ -59,6 +59,11 @@ class Journaled:
         return self._journal.via
 
     @property
+    def kinds(self) -> set[str]:
+        """What rows it holds."""
+        return self._journal.kinds
+
+    @property
     def empty(self) -> bool:
         """Whether all rows have been handed out."""
         return self._journal.exhausted

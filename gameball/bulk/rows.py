@@ -212,7 +212,7 @@ def operation_of(request: Request) -> Operation[Any]:
             return transactions.redeem(request)
         case RefundRequest():
             return transactions.refund(request)
-        case ManualRequest():
+        case _:
             return transactions.manual(request)
 
 

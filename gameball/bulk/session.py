@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from attrs import evolve
 
-from gameball.bulk.gate import READS, Gate
+from gameball.bulk.gate import Gate
 from gameball.bulk.rows import BulkReport, RowResult
 from gameball.bulk.run import Courier, Queue, Run
 from gameball.core import portal
@@ -17,6 +17,10 @@ from gameball.core.delivery import Attempt, Delivery
 from gameball.core.policy import Budget
 from gameball.errors import BulkStoppedError, JournalError
 from gameball.settings import LONGEST
+
+LOOK_UP: Final = "transactions.list"
+READS: Final = (LOOK_UP, "transactions.for_order", "batches.get")
+"""What is asked in a run beside its writes."""
 
 PROGRESS: Final = 0.1
 """Seconds between two tellings of a run's progress."""
@@ -48,7 +52,7 @@ class Tally:
         report = self._report
         if attempt.operation not in READS:
             report.sent += 1
-        elif attempt.operation == "transactions.list":
+        elif attempt.operation == LOOK_UP:
             report.looked_up += 1
         self.tell_time()
 

@@ -11,9 +11,10 @@ from typing import Any, Final, Protocol, TypeAlias
 from gameball.bulk.rows import Request, check_row
 from gameball.core import portal
 from gameball.core.faces import Awaiting, Waiting
-from gameball.models.shared import refuse
+from gameball.models.shared import KeyedRequest, refuse
 
-Rows: TypeAlias = Iterable[Request] | AsyncIterable[Request]
+Rows: TypeAlias = Iterable[KeyedRequest] | AsyncIterable[KeyedRequest]
+"""Of the four kinds, which type checkers join to what they have in common."""
 
 CHUNK: Final = 256
 """The most rows that are read at once."""
@@ -120,8 +121,7 @@ class _InCaller:
         self._reader = _Reader(rows, kinds)
 
     async def read(self) -> list[Request]:
-        if not self._reader.ended:
-            await portal.in_caller(self._reader.advance)
+        await portal.in_caller(self._reader.advance)
         return self._reader.take()
 
     async def close(self) -> None:

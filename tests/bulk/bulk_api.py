@@ -31,6 +31,7 @@ class Api:
     listed: list[str] = field(default_factory=list)
     base_url: str = ""
     on_body: Callable[[bytes], object] = len
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -66,7 +67,7 @@ class Api:
         finally:
             self.flying[player] -= 1
         if told is not None:
-            return web.json_response(told[1], status=told[0])
+            return web.json_response(told[1], status=told[0], headers=self.headers)
         return web.json_response({"playerUniqueId": player, "gameballTransactionId": identity, "rewardedPoints": 1})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any, Self
 
 import pytest
 from bulk_api import API_KEY, QUICK, SECRET_KEY, Answer, Api, never, pay, pays
@@ -32,6 +33,7 @@ from gameball import (
     State,
     Timeouts,
 )
+from gameball.bulk.calls import Calls
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
 
@@ -39,11 +41,30 @@ from gameball.sandbox.faults import Close, Status
 async def apays(count: int) -> AsyncIterator[CashbackRequest]:
     """Rows that are awaited."""
     for row in pays(count):
-        await asyncio.sleep(0)
         yield row
 
 
-@pytest.mark.parametrize("rows", [lambda: list(pays(700)), lambda: pays(700), lambda: apays(700)])
+class Walk:
+    """Rows that are awaited, and that cannot be closed."""
+
+    def __init__(self, count: int) -> None:
+        self._rows = pays(count)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CashbackRequest:
+        for row in self._rows:
+            await asyncio.sleep(0)
+            return row
+        raise StopAsyncIteration
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [lambda: list(pays(700)), lambda: tuple(pays(700)), lambda: pays(700), lambda: apays(700), lambda: Walk(700)],
+    ids=["list", "tuple", "generator", "async generator", "async iterator"],
+)
 async def test_each_row_is_applied_once_wherever_rows_come_from(
     sandbox: Sandbox, client: AsyncGameball, rows: Callable[[], Iterator[CashbackRequest]]
 ) -> None:
@@ -374,6 +395,22 @@ async def test_a_setting_that_makes_no_sense_is_refused(
 async def test_what_is_no_rows_is_refused(caller: AsyncGameball, rows: object) -> None:
     with pytest.raises(InvalidRequestError, match="rows must be an iterable or an async iterable"):
         await caller.bulk.plan(rows)  # type: ignore[arg-type]
+
+
+async def test_an_error_that_nobody_expected_ends_the_run_and_is_told(
+    api: Api, caller: AsyncGameball, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def carry(*arguments: Any) -> Any:
+        if len(api.ids) > 20:
+            raise ZeroDivisionError
+        return await settle(*arguments)
+
+    settle = Calls.carry
+    monkeypatch.setattr(Calls, "carry", carry)
+    with pytest.raises(BulkStoppedError) as stopped:
+        await caller.bulk.run(pays(100), concurrency=4)
+    assert isinstance(stopped.value.reason, ZeroDivisionError)
+    assert stopped.value.report.settled == len(api.ids)
 
 
 # --- both faces

@@ -10,7 +10,6 @@ import pytest
 from wires import Server
 
 from gameball import AsyncGameball, Gameball, GameballError, RateLimit, Retries, TimedOutError, Timeouts
-from gameball.core import pace as pacing
 from gameball.core.pace import Pace
 
 MakeAwaited = Callable[..., AsyncGameball]
@@ -121,7 +120,7 @@ async def test_a_forked_child_begins_anew(monkeypatch: pytest.MonkeyPatch) -> No
     pace = Pace(RateLimit((1, 60)))
     await pace.enter()
     pid = os.getpid() + 1
-    monkeypatch.setattr(pacing.os, "getpid", lambda: pid)
+    monkeypatch.setattr("os.getpid", lambda: pid)
 
     async with asyncio.timeout(1):
         await pace.enter()

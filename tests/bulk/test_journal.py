@@ -1,0 +1,505 @@
+"""Runs with a journal: resumable after anything, never twice, and refused wherever it is not theirs."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk_api import API_KEY, SECRET_KEY, Answer, Api, never, pay, pays
+
+from gameball import (
+    AsyncGameball,
+    BulkStoppedError,
+    CashbackRequest,
+    Gameball,
+    InvalidRequestError,
+    JournalError,
+    ManualRequest,
+    RedeemRequest,
+    State,
+)
+from gameball.bulk import journal as journals
+from gameball.bulk.journal import Journal, problems, summary
+from gameball.sandbox import Sandbox
+from gameball.sandbox.faults import Close, Status
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rewards.db"
+
+
+async def until_sent(api: Api, count: int, running: "asyncio.Task[Any]") -> None:
+    """Let so many rows be sent, then end the run as a crash would."""
+    await api.sent(count)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+# --- run, run again, resume
+
+
+async def test_a_run_is_kept_and_run_again_sends_nothing(sandbox: Sandbox, client: AsyncGameball, path: Path) -> None:
+    first = await client.bulk.run(pays(700, players=90), journal=path)
+    again = await client.bulk.run(pays(700, players=90), journal=path)
+    resumed = await client.bulk.resume(path)
+
+    assert (first.rows, first.applied, first.sent) == (700, 700, 700)
+    for report in (again, resumed, summary(path)):
+        assert (report.rows, report.applied, report.sent, report.points) == (700, 700, 700, first.points)
+        assert report.seconds > 0
+    assert len(sandbox.ledger.transactions()) == 700
+
+
+async def test_what_was_in_flight_is_looked_up_and_what_was_not_sent_is_sent(
+    sandbox: Sandbox, client: AsyncGameball, api: Api, path: Path
+) -> None:
+    """Half of the rows in flight were applied, the other half were not; nobody heard of either."""
+    for number in range(0, 8, 2):
+        await client.transactions.cashback(
+            player_unique_id=f"p{number}", transaction_id=f"t{number}", amount=10 + number
+        )
+    api.answer = lambda _: never()
+    async with AsyncGameball(sandbox.api_key, sandbox.secret_key, base_url=api.base_url) as caller:
+        await until_sent(api, 8, asyncio.create_task(caller.bulk.run(pays(40), journal=path, concurrency=8)))
+    move(path, sandbox.base_url)
+    report = await client.bulk.resume(path, concurrency=8)
+
+    assert (report.rows, report.applied, report.already_applied, report.left) == (40, 40, 0, 0)
+    assert len(sandbox.ledger.transactions()) == 40
+    assert report.looked_up == 4 + 2 * 4
+
+
+def move(path: Path, base_url: str) -> None:
+    """Take a journal to another address, as no user can."""
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("UPDATE run SET base_url = ?", (base_url,))
+    database.close()
+
+
+async def test_a_row_that_is_sent_again_has_the_time_of_the_first_try(
+    api: Api, caller: AsyncGameball, path: Path
+) -> None:
+    bodies = record_bodies(api)
+    api.answer = lambda _: never()
+    await until_sent(api, 4, asyncio.create_task(caller.bulk.run(pays(4), journal=path)))
+    api.answer = None
+    await caller.bulk.resume(path)
+
+    assert len(bodies) == 8
+    assert sorted(bodies[:4]) == sorted(bodies[4:])
+
+
+def record_bodies(api: Api) -> list[bytes]:
+    bodies: list[bytes] = []
+    api.on_body = bodies.append
+    return bodies
+
+
+async def test_an_early_end_leaves_what_was_not_sent_unsent(api: Api, caller: AsyncGameball, path: Path) -> None:
+    async def answer(_: str) -> None:
+        await asyncio.sleep(0.01)
+
+    api.answer = answer
+    stop = asyncio.Event()
+    running = asyncio.create_task(caller.bulk.run(pays(500, players=20), journal=path, concurrency=4, stop=stop))
+    await api.sent(30)
+    stop.set()
+    report = await running
+    sent = len(api.ids)
+
+    assert (report.rows, report.settled, report.left) == (500, sent, 500 - sent)
+    database = sqlite3.connect(path)
+    assert database.execute("SELECT count(*) FROM rows WHERE intent IS NOT NULL AND ended IS NULL").fetchone() == (0,)
+    database.close()
+    api.answer = None
+    resumed = await caller.bulk.resume(path)
+    assert (resumed.applied, resumed.looked_up, len(api.ids)) == (500, 0, 500)
+    assert len(set(api.ids)) == 500
+
+
+async def test_per_player_order_holds_over_runs(api: Api, caller: AsyncGameball, path: Path) -> None:
+    async def answer(identity: str) -> None:
+        await asyncio.sleep(int(identity[1:]) % 7 / 1000)
+
+    api.answer = answer
+    running = asyncio.create_task(caller.bulk.run(pays(600, players=25), journal=path, concurrency=16))
+    await until_sent(api, 200, running)
+    await caller.bulk.resume(path, concurrency=16)
+
+    assert (api.most_of_a_player, api.most <= 16) == (1, True)
+    latest = {f"p{n}": -1 for n in range(25)}
+    for player, identity in zip(api.players, api.ids, strict=True):
+        number = int(identity[1:])
+        assert number >= latest[player]
+        latest[player] = number
+    assert set(api.ids) == {f"t{n}" for n in range(600)}
+
+
+async def test_a_player_with_many_rows_holds_up_no_other(api: Api, caller: AsyncGameball, path: Path) -> None:
+    async def answer(identity: str) -> Answer | None:
+        return await never() if identity == "t0" else None
+
+    api.answer = answer
+    rows = [pay(n, players=1) for n in range(12_000)] + [
+        CashbackRequest(player_unique_id=f"q{n}", transaction_id=f"u{n}", amount=1) for n in range(20)
+    ]
+    running = asyncio.create_task(caller.bulk.run(rows, journal=path, concurrency=4))
+    async with asyncio.timeout(20):
+        await until_sent(api, 21, running)
+
+    assert set(api.ids) == {"t0", *(f"u{n}" for n in range(20))}
+
+
+async def test_a_stream_with_a_journal_passes_over_what_is_settled(client: AsyncGameball, path: Path) -> None:
+    await client.bulk.run(pays(10), journal=path)
+    assert [result async for result in client.bulk.stream(pays(10), journal=path)] == []
+
+
+def test_the_plain_face_keeps_journals_too(path: Path) -> None:
+    with Sandbox() as sandbox, Gameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url) as client:
+        assert client.bulk.run(pays(300), journal=str(path)).applied == 300
+        assert client.bulk.resume(path).applied == 300
+        assert len(sandbox.ledger.transactions()) == 300
+
+
+async def test_a_journals_problems_are_kept_with_their_errors(
+    sandbox: Sandbox, client: AsyncGameball, path: Path
+) -> None:
+    rows = [
+        *pays(3),
+        RedeemRequest(player_unique_id="p0", transaction_id="t9", redeemed_amount=10**6),
+        ManualRequest(player_unique_id="p0", transaction_id="t10", points=3, username="u", reason="r"),
+    ]
+    first = await client.bulk.run(rows, journal=path)
+    (problem,) = first.problems
+    (kept,) = summary(path).problems
+
+    assert (first.rejected, problem.index, problem.state) == (1, 3, State.REJECTED)
+    assert problem.error is not None
+    assert kept.error is not None
+    assert (kept.index, kept.request, type(kept.error)) == (3, rows[3], type(problem.error))
+    assert (str(kept.error), vars(kept.error)) == (str(problem.error), vars(problem.error))
+    assert [result.index for result in problems(path, State.REJECTED)] == [3]
+    assert list(problems(path, State.NEEDS_REVIEW)) == []
+    assert summary(path).points == first.points == sum(entry.points for entry in sandbox.ledger.transactions())
+
+
+async def test_a_time_that_was_taken_is_frozen_anew(sandbox: Sandbox, client: AsyncGameball, path: Path) -> None:
+    sandbox.faults.arm("transactions.cashback", Status(422, {"code": 304, "message": "taken"}), times=2)
+    report = await client.bulk.run(pays(1), journal=path)
+
+    assert (report.applied, report.sent) == (1, 3)
+
+
+async def test_a_time_of_the_rows_own_is_never_changed(api: Api, caller: AsyncGameball, path: Path) -> None:
+    async def answer(_: str) -> Answer:
+        return 422, {"code": 304, "message": "taken"}
+
+    api.answer = answer
+    report = await caller.bulk.run([pay(0, transaction_time=datetime(2024, 1, 1, tzinfo=UTC))], journal=path)
+    assert (report.rejected, len(api.ids)) == (1, 1)
+
+
+# --- what a journal is made of
+
+
+async def test_only_its_owner_can_read_it_and_no_key_is_in_it(
+    sandbox: Sandbox, client: AsyncGameball, path: Path
+) -> None:
+    path.touch(mode=0o644)
+    await client.bulk.run(pays(50), journal=path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    content = path.read_bytes()
+    assert sandbox.api_key.encode() not in content
+    assert sandbox.secret_key.encode() not in content
+
+
+async def test_a_one_time_password_is_not_written_down(api: Api, caller: AsyncGameball, path: Path) -> None:
+    rows = [pay(0), RedeemRequest(player_unique_id="p", transaction_id="t1", redeemed_amount=1, otp="713905")]
+    with pytest.raises(InvalidRequestError, match=r"rows\[1\]\.otp is a one-time password") as raised:
+        await caller.bulk.run(rows, journal=path)
+
+    assert "713905" not in str(raised.value)
+    assert not path.exists()
+    assert api.ids == []
+
+
+async def test_a_row_that_stands_there_twice_is_sent_once(api: Api, caller: AsyncGameball, path: Path) -> None:
+    report = await caller.bulk.run([*pays(300), *pays(200), pay(0)], journal=path)
+    assert (report.rows, report.applied, sorted(set(api.ids)) == sorted(api.ids)) == (300, 300, True)
+
+
+async def test_two_different_rows_with_one_id_are_refused(api: Api, caller: AsyncGameball, path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match=r"rows\[5\]\.transaction_id is the same as in rows\[3\], and the"):
+        await caller.bulk.run([*pays(5), pay(3, amount=1)], journal=path)
+
+    assert api.ids == []
+    assert not path.exists()
+    assert (await caller.bulk.run(pays(5), journal=path)).applied == 5
+
+
+async def test_one_id_may_stand_for_a_cashback_and_a_redemption(client: AsyncGameball, path: Path) -> None:
+    rows = [pay(1, amount=10_000), RedeemRequest(player_unique_id="p1", transaction_id="t1", redeemed_amount=1)]
+    report = await client.bulk.run(rows, journal=path)
+    assert report.rows == 2
+
+
+async def test_rows_that_break_off_leave_no_journal(api: Api, caller: AsyncGameball, path: Path) -> None:
+    def rows() -> Iterator[CashbackRequest]:
+        yield from pays(1000)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await caller.bulk.run(rows(), journal=path)
+
+    assert api.ids == []
+    assert not list(path.parent.iterdir())
+
+
+# --- whose journal it is
+
+
+@pytest.fixture
+async def kept(caller: AsyncGameball, path: Path) -> Path:
+    """A journal of ten rows, all settled."""
+    await caller.bulk.run(pays(10), journal=path)
+    return path
+
+
+def spoil(statement: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        database = sqlite3.connect(path, isolation_level=None)
+        database.execute(statement)
+        database.close()
+
+    return change
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def lose_a_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096 * 3)
+        file.write(bytes(4096))
+
+
+def block_the_log(path: Path) -> None:
+    path.with_name(path.name + "-wal").mkdir()
+
+
+def scribble(path: Path) -> None:
+    path.write_bytes(os.urandom(8192))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (spoil(f"PRAGMA user_version = {journals.SCHEMA + 1}"), "was written by a newer version .* upgrade gameball"),
+        (spoil("PRAGMA application_id = 7"), "is a database, but no journal"),
+        (scribble, "is no journal"),
+        (cut, "is damaged|is no journal"),
+        (lose_a_page, "is damaged"),
+        (block_the_log, "cannot be used: unable to open database file"),
+        (lambda path: path.unlink(), "there is no journal at"),
+        (lambda path: path.write_bytes(b""), "holds no rows yet"),
+    ],
+    ids=["newer", "a database", "scribbled", "cut", "a page lost", "no log", "gone", "empty"],
+)
+async def test_what_is_no_good_journal_is_refused_in_a_sentence(
+    api: Api, caller: AsyncGameball, kept: Path, change: Callable[[Path], None], sentence: str
+) -> None:
+    change(kept)
+    sent = len(api.ids)
+    with pytest.raises(JournalError, match=sentence) as refused:
+        await caller.bulk.resume(kept)
+
+    assert "\n" not in str(refused.value)
+    assert str(kept) in str(refused.value)
+    assert len(api.ids) == sent
+
+
+async def check_refused(client: AsyncGameball, kept: Path, sentence: str) -> None:
+    async with client:
+        with pytest.raises(JournalError, match=sentence):
+            await client.bulk.resume(kept)
+        with pytest.raises(JournalError, match=sentence):
+            await client.bulk.run(pays(10), journal=kept)
+
+
+async def test_another_account_is_refused(api: Api, kept: Path) -> None:
+    other = AsyncGameball("another-accounts-key", SECRET_KEY, base_url=api.base_url)
+    await check_refused(other, kept, "belongs to another account: its API key is not this client's")
+    assert len(api.ids) == 10
+
+
+async def test_another_address_is_refused(kept: Path) -> None:
+    async with Api() as elsewhere:
+        client = AsyncGameball(API_KEY, SECRET_KEY, base_url=elsewhere.base_url)
+        await check_refused(client, kept, f"belongs to http://127.0.0.1:.*, not to {elsewhere.base_url}")
+    assert elsewhere.ids == []
+
+
+@pytest.mark.parametrize(
+    "rows", [lambda: pays(11), lambda: pays(9), lambda: [*pays(9), pay(9, amount=1)]], ids=["more", "fewer", "other"]
+)
+async def test_rows_that_have_changed_are_refused(
+    api: Api, caller: AsyncGameball, kept: Path, rows: Callable[[], Any]
+) -> None:
+    with pytest.raises(JournalError, match="was made of other rows: the input has changed since"):
+        await caller.bulk.run(rows(), journal=kept)
+    assert len(api.ids) == 10
+
+
+async def test_a_second_process_is_refused_while_the_first_runs(api: Api, caller: AsyncGameball, path: Path) -> None:
+    api.answer = lambda _: never()
+    running = asyncio.create_task(caller.bulk.run(pays(10), journal=path))
+    await api.sent(10)
+    program = """
+import sys
+from gameball import Gameball, GameballError
+try:
+    Gameball(sys.argv[2], sys.argv[3], base_url=sys.argv[4]).bulk.resume(sys.argv[1])
+except GameballError as error:
+    print(error)
+"""
+    said = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", program, str(path), API_KEY, SECRET_KEY, api.base_url],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert said.stdout.strip() == f"journal {path} is in use by another process"
+    assert len(api.ids) == 10
+
+
+async def test_a_journal_that_is_in_use_is_refused_before_rows_are_read(
+    api: Api, caller: AsyncGameball, kept: Path
+) -> None:
+    async def rows() -> AsyncIterator[CashbackRequest]:
+        for row in pays(10):
+            yield row
+
+    other = sqlite3.connect(kept, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(JournalError, match="is in use by another process"):
+        await caller.bulk.run(rows(), journal=kept)
+    other.close()
+    assert len(api.ids) == 10
+
+
+async def test_a_folder_that_is_not_there_is_told(caller: AsyncGameball, tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="cannot be used: No such file or directory"):
+        await caller.bulk.run(pays(1), journal=tmp_path / "nowhere" / "j.db")
+
+
+# --- the disk is full
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets journals grow to so many pages."""
+    connect = sqlite3.connect
+
+    def limit(pages: int) -> None:
+        def connect_to_little(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            database: sqlite3.Connection = connect(*args, **kwargs)
+            database.execute(f"PRAGMA max_page_count = {pages}")
+            return database
+
+        monkeypatch.setattr("sqlite3.connect", connect_to_little)
+
+    return limit
+
+
+async def test_a_disk_that_is_too_small_for_the_rows_sends_nothing(
+    api: Api, caller: AsyncGameball, path: Path, full_disk: Callable[[int], None]
+) -> None:
+    full_disk(10)
+    with pytest.raises(JournalError, match="cannot grow: the disk is full"):
+        await caller.bulk.run(pays(2000), journal=path)
+
+    assert api.ids == []
+    assert not list(path.parent.iterdir())
+
+
+async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
+    sandbox: Sandbox,
+    client: AsyncGameball,
+    path: Path,
+    full_disk: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        stop = asyncio.Event()
+        stop.set()
+        patched.setattr("gameball.bulk.session.PROGRESS", 0.0)
+        await client.bulk.run(pays(1500), journal=path, stop=stop, concurrency=4)
+    full_disk(path.stat().st_size // 4096 + 1)
+    with pytest.raises(BulkStoppedError, match="the disk is full") as stopped:
+        await client.bulk.resume(path)
+    assert isinstance(stopped.value.reason, JournalError)
+    monkeypatch.undo()
+    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", 0.03)
+    report = await client.bulk.resume(path)
+
+    assert (report.applied, report.left) == (1500, 0)
+    assert len(sandbox.ledger.transactions()) == 1500
+
+
+# --- an outage
+
+
+async def test_an_outage_leaves_rows_unsent_and_the_journal_resumable(
+    sandbox: Sandbox, client: AsyncGameball, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gameball.bulk.gate.FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("gameball.bulk.run.GRACE", 0.1)
+    outage = [
+        sandbox.faults.arm("transactions.cashback", Status(503), nth=100, times=10**6),
+        sandbox.faults.arm("transactions.list", Status(503), times=10**6),
+    ]
+    with pytest.raises(BulkStoppedError, match="HTTP 503") as stopped:
+        await client.bulk.run(pays(500), journal=path, concurrency=8, patience=0.3)
+    report = stopped.value.report
+    assert (report.applied, report.needs_review, report.rejected, report.left) == (99, 0, 0, 401)
+    assert report.pauses == 1
+
+    for armed in outage:
+        armed.times = armed.fired
+    report = await client.bulk.resume(path)
+    assert (report.applied, report.left) == (500, 0)
+    assert len(sandbox.ledger.transactions()) == 500
+
+
+async def test_a_lost_answer_in_a_run_with_a_journal_is_settled_by_look_up(
+    sandbox: Sandbox, client: AsyncGameball, path: Path
+) -> None:
+    sandbox.faults.arm("transactions.cashback", Close(), transaction_id="t5", effect="after")
+    sandbox.faults.arm("transactions.cashback", Close(), transaction_id="t6", effect="before")
+    report = await client.bulk.run(pays(10), journal=path)
+
+    assert (report.applied, len(sandbox.ledger.transactions())) == (10, 10)
+
+
+def test_a_journal_that_nobody_filled_is_taken_away(path: Path) -> None:
+    Journal(path, create=True).close()
+    assert not path.exists()
