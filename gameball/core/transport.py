@@ -17,6 +17,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from aiohttp.payload import Payload
 from attrs import define, field
 from yarl import URL
@@ -111,6 +112,9 @@ class Transport:
             middlewares=(passage,),
         )
         try:
+            if passage.overtaken:
+                response.close()
+                raise _UnaskedAnswerError
             chunks: list[bytes] = []
             size = 0
             while not response.content.at_eof():
@@ -248,6 +252,8 @@ class _Passage:
 
     A request with a body has begun when aiohttp begins to write the body: one whose body was never begun cannot have
     been applied. A request without a body has begun when aiohttp has made its response object.
+
+    It leaves only on a connection on which nothing lies: aiohttp would read that as the answer to it.
     """
 
     def __init__(self, request: Request) -> None:
@@ -261,7 +267,18 @@ class _Passage:
             # aiohttp repeats idempotent requests by itself when a connection breaks; here one exchange is one try.
             raise aiohttp.ServerDisconnectedError
         self._request = request
-        return await handler(request)
+        send = request.send
+
+        async def send_on_silence(conn: Connection) -> aiohttp.ClientResponse:
+            if conn.protocol is None or conn.protocol.should_close:
+                raise _UnaskedAnswerError
+            return await send(conn)
+
+        request.send = send_on_silence  # type: ignore[method-assign]  # for this request alone, before it is written
+        try:
+            return await handler(request)
+        finally:
+            del request.send  # it would keep the request alive until the next garbage collection
 
     @property
     def begun(self) -> bool:
@@ -269,9 +286,18 @@ class _Passage:
             return self.body.begun
         return self._request is not None and self._request.response is not None
 
+    @property
+    def overtaken(self) -> bool:
+        """Whether an answer is there before the request has begun to leave."""
+        return self._request is not None and not self.begun
+
     def close(self) -> None:
         if self.body is not None:
             self.body.withdrawn = True
+
+
+class _UnaskedAnswerError(aiohttp.ClientConnectionError):
+    """Something lies on a connection before anything was asked: none of it is an answer to what is asked next."""
 
 
 class _Body(Payload):
@@ -307,6 +333,7 @@ class _Body(Payload):
 _REASONS: Final[tuple[tuple[type[Exception], Fault, str], ...]] = (
     (aiohttp.ClientConnectorDNSError, Fault.CONNECTION, "the host name could not be resolved"),
     (TimeoutError, Fault.TIME, "no connection in time"),
+    (_UnaskedAnswerError, Fault.CONNECTION, "the connection held an answer that nobody had asked for"),
     (aiohttp.ServerDisconnectedError, Fault.CONNECTION, "the server closed the connection without an answer"),
     (aiohttp.ClientPayloadError, Fault.CONNECTION, "the answer was cut short"),
 )

@@ -147,6 +147,28 @@ async def test_a_wait_for_a_free_connection_ends_with_the_total_as_never_sent(
     assert len(server.requests) == 1
 
 
+@EACH_KIND
+@pytest.mark.parametrize("surplus", [200, 422, 429])
+async def test_an_answer_too_many_on_a_kept_connection_is_not_taken_for_that_of_the_next_call(
+    server: Server, awaited: MakeAwaited, call: Call, surplus: int
+) -> None:
+    server.script(server.answer({"batchId": 1}), server.answer(_any_answer("ours")))
+    client = awaited(server.base_url, retries=QUICK)
+    await client.request("GET", "/something")
+    await server.blurt(server.answer({**_any_answer("another's"), "code": 309}, status=surplus))
+
+    value = await call(client)
+
+    assert "another's" not in repr(value)
+    assert [seen.connection for seen in server.requests] == [1, 2]
+
+
+def _any_answer(whose: str) -> dict[str, Any]:
+    """What each kind of call reads its own value from."""
+    row = {"gameballTransactionId": whose, "rewardedPoints": 20, "playerUniqueId": "p"}
+    return {**row, "holdReference": whose, "transactions": [row]}
+
+
 # --- come back later
 
 

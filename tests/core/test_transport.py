@@ -138,6 +138,75 @@ async def test_a_server_that_never_shakes_hands_is_unsent_and_counts_as_connecti
     assert loop.time() - began < 1.5
 
 
+UNASKED = {
+    "a success": Server.answer(),
+    "a refusal": Server.refusal(309),
+    "put off": Server.answer(b"", status=429),
+    "an answer without its end": b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{",
+    "two at once": Server.answer() * 2,
+}
+NOT_ASKED_FOR = Failure(
+    fault=Fault.CONNECTION, sent=False, reason="the connection held an answer that nobody had asked for"
+)
+
+
+@EACH_METHOD
+@pytest.mark.parametrize("surplus", UNASKED.values(), ids=UNASKED)
+async def test_what_lies_on_a_kept_connection_is_no_answer_and_nothing_leaves_on_that_connection(
+    line: Line, server: Server, request_: Request, surplus: bytes
+) -> None:
+    server.script(server.answer(), server.answer({"a": 1}))
+    exchange = line.to(server)
+    await exchange(GET)
+    await server.blurt(surplus)
+
+    assert await exchange(request_) == NOT_ASKED_FOR
+    assert (await exchange(request_)).body == b'{"a": 1}'
+    assert [seen.connection for seen in server.requests] == [1, 2]
+
+
+async def test_a_lent_session_does_not_read_what_nobody_asked_for_either(server: Server) -> None:
+    async with aiohttp.ClientSession() as session:
+        transport = Transport(server.base_url, KEYS, Timeouts(), 1, session=session)
+        until = asyncio.get_running_loop().time() + 5
+        await transport.exchange(GET, until)
+        await server.blurt(server.answer())
+
+        assert await transport.exchange(GET, until) == NOT_ASKED_FOR
+        assert isinstance(await transport.exchange(GET, until), Answer)
+
+
+class Stammering(aiohttp.ClientRequest):
+    """Never gets to its body."""
+
+    async def write_bytes(self, *_: object) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_an_answer_that_is_there_before_the_body_has_begun_is_none_and_its_connection_is_closed() -> None:
+    received = bytearray()
+    gone = asyncio.Event()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.05)
+        writer.write(Server.answer())
+        received.extend(await reader.read())
+        writer.close()
+        gone.set()
+
+    async with (
+        await asyncio.start_server(greet, "127.0.0.1", 0) as hasty,
+        aiohttp.ClientSession(request_class=Stammering) as session,
+    ):
+        url = f"http://127.0.0.1:{hasty.sockets[0].getsockname()[1]}"
+        transport = Transport(url, KEYS, Timeouts(), 1, session=session)
+
+        assert await transport.exchange(POST, asyncio.get_running_loop().time() + 5) == NOT_ASKED_FOR
+        await asyncio.wait_for(gone.wait(), 5)
+
+    assert received == b""
+
+
 # --- what may have been applied
 
 LOST: dict[str, tuple[Step, Fault]] = {

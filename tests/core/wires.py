@@ -65,6 +65,7 @@ class Server:
         self.gone = 0
         """Connections that the client closed while it was due an answer, or that ended in any other way."""
         self._script: list[Step] = []
+        self._writers: set[asyncio.StreamWriter] = set()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
@@ -93,6 +94,19 @@ class Server:
     @property
     def methods(self) -> list[str]:
         return [seen.method for seen in self.requests]
+
+    async def blurt(self, data: bytes) -> None:
+        """Write what nobody asked for to every open connection, and let the running loop read it."""
+        written = threading.Event()
+
+        def write() -> None:
+            for writer in self._writers:
+                writer.write(data)
+            written.set()
+
+        self._loop.call_soon_threadsafe(write)
+        assert await asyncio.to_thread(written.wait, 5.0)
+        await asyncio.sleep(0.01)
 
     def wait(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
         """Wait until something has been seen here."""
@@ -154,6 +168,7 @@ class Server:
         self.open += 1
         self.most = max(self.most, self.open)
         number = self.connections
+        self._writers.add(writer)
         try:
             while await self._exchange(number, reader, writer):
                 pass
@@ -165,6 +180,7 @@ class Server:
         finally:
             self.open -= 1
             self.gone += 1
+            self._writers.discard(writer)
             writer.close()
 
     async def _exchange(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
