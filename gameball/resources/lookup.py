@@ -2,7 +2,8 @@
 
 A row is ours when its id (exactly), its kind and its player agree, and its amount or points where both sides tell
 them. With an email or a mobile given, another player id proves nothing: accounts that merge channels answer with the
-player they merged into.
+player they merged into. That it is not there is believed only of a page that shows all it counts, each row with its
+id: a list that ignores the filter, or is cut short, is no evidence.
 """
 
 from collections.abc import Callable, Sequence
@@ -147,10 +148,17 @@ def _find(
 ) -> Told[T]:
     same_id = [row for row in page.transactions if row.transaction_id == request.transaction_id]
     ours = [row for row in same_id if _same_player(row, request) and is_ours(row)]
+    if not ours and not _shows_all(page):
+        return UnexpectedAnswerError("the list does not show every transaction with its id")
     if not ours:
         return Different() if same_id else Absent()
     value = rebuild(ours)
     return UnexpectedAnswerError("the list does not tell its points") if value is None else Found(value)
+
+
+def _shows_all(page: TransactionPage) -> bool:
+    shown = len(page.transactions)
+    return max(page.total or 0, page.count or 0) <= shown and all(row.transaction_id for row in page.transactions)
 
 
 def _is_kind(row: Transaction, kinds: Sequence[Type], direction: Direction | None) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gameball import UnexpectedAnswerError
 from gameball.core.operation import Absent, Different, Found
 from gameball.models.shared import KeyedRequest
 from gameball.models.transactions import (
@@ -181,14 +182,42 @@ def test_the_same_amount_in_another_spelling_agrees(name: str, amount: str) -> N
 
 
 @Each
-@pytest.mark.parametrize("other", [None, "", "tra_2", "TRA_1", "Tra_1", "tra_1 ", " tra_1", "tra_11", "tra_"])
-def test_another_id_is_absence_and_ids_are_case_sensitive(name: str, other: str | None) -> None:
+@pytest.mark.parametrize("other", ["tra_2", "TRA_1", "Tra_1", "tra_1 ", " tra_1", "tra_11", "tra_"])
+def test_another_id_is_absence_and_ids_are_case_sensitive(name: str, other: str) -> None:
     assert found(OWN[name][0], own_row(name, transaction_id=other)) == Absent()
 
 
 @Each
 def test_an_empty_page_is_absence(name: str) -> None:
     assert found(OWN[name][0]) == Absent()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [(), (row(transaction_id="tra_2"),), (row(player_unique_id="p2"),)],
+    ids=["none", "another", "another player's"],
+)
+@pytest.mark.parametrize("counts", [{"total": 2}, {"count": 2}, {"count": 1, "total": 5000}], ids=str)
+def test_a_page_that_counts_more_than_it_shows_is_no_evidence(
+    counts: dict[str, int], rows: tuple[Transaction, ...]
+) -> None:
+    finding = lookup.cashback(CASHBACK, TransactionPage(transactions=rows, **counts))
+
+    assert isinstance(finding, UnexpectedAnswerError)
+
+
+@pytest.mark.parametrize("lacking", [None, ""])
+@Each
+def test_a_row_without_its_id_may_be_ours(name: str, lacking: str | None) -> None:
+    rows = row(transaction_id="tra_2"), row(transaction_id=lacking)
+
+    assert isinstance(found(OWN[name][0], *rows), UnexpectedAnswerError)
+
+
+def test_a_page_that_shows_what_it_counts_is_believed() -> None:
+    page = TransactionPage(transactions=(row(transaction_id="tra_2"),), count=1, total=1)
+
+    assert lookup.cashback(CASHBACK, page) == Absent()
 
 
 # --- what belongs to another transaction
