@@ -65,9 +65,6 @@ class _Errand(Generic[T]):
         """In the waiting thread: do what the coroutine asks for until it has ended, and give its value."""
         while (request := self._requests.get()) is not None:
             request()
-        if isinstance(self.error, asyncio.CancelledError):
-            # The program ends, and took the loop with it: so does this thread, without a word.
-            raise SystemExit
         if self.error is not None:
             raise self.error
         value = self._value
@@ -148,6 +145,9 @@ class LoopThread:
                     errand.wait_for_end()
                 for note in getattr(errand.error, "__notes__", ()):
                     error.add_note(note)
+            elif isinstance(error, asyncio.CancelledError) and portal is not self._portal:
+                # The program ends, and took the loop with it: so does this thread, without a word.
+                raise SystemExit from error
             raise
         finally:
             errand.error = None  # an error that knows its own traceback would never be let go of

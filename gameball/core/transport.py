@@ -67,7 +67,7 @@ class Transport:
     async def exchange(self, request: Request, deadline: float, timeouts: Timeouts | None = None) -> Answer | Failure:
         """Try the request once, until `deadline` on the loop's clock.
 
-        Whatever aiohttp raises ends as a Failure; only a cancellation comes through.
+        Whatever aiohttp raises ends as a Failure; only a cancellation of the running task comes through.
         """
         timeouts = timeouts or self._timeouts
         room = await self._enter()
@@ -78,6 +78,12 @@ class Transport:
                 # Waiting for a free connection counts against the whole call only.
                 timer.reschedule(min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
                 return await self._converse(room, request, passage, _client_timeout(timeouts.connect))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody gave this call up: aiohttp ends so what still waits for a host name when its session is closed.
+            fault, reason = Fault.CONNECTION, "the session was closed"
         except Exception as error:  # noqa: BLE001 (whatever breaks once a byte has left must end as "maybe applied")
             fault, reason = _explain(error, expired=timer.expired())
         finally:

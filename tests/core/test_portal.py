@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import sys
 import threading
 import weakref
@@ -14,8 +15,10 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from wires import Program, Server
 
-from gameball import AsyncGameball, CashbackReward, ConnectionFailedError, Gameball, Timeouts
+from gameball import AsyncGameball, CashbackReward, ConnectionFailedError, Gameball, Operation, Retries, Timeouts
 from gameball.core import portal
+from gameball.models.transactions import CashbackRequest
+from gameball.resources import transactions
 from gameball.sandbox import Sandbox
 
 MakeAwaited = Callable[..., AsyncGameball]
@@ -506,14 +509,106 @@ async def test_what_was_given_up_before_it_began_never_begins() -> None:
     assert errand.error is None
 
 
-async def test_a_call_that_the_end_of_the_program_cancels_ends_its_thread_without_a_word() -> None:
+def test_a_call_that_the_end_of_the_program_cancels_ends_its_thread_without_a_word() -> None:
+    loop_thread = portal.LoopThread()
+    stopping: list[threading.Thread] = []
+
+    async def outlive_the_program() -> None:
+        stopping.append(threading.Thread(target=loop_thread.stop))
+        stopping[0].start()
+        await asyncio.Event().wait()
+
+    with pytest.raises(SystemExit):
+        loop_thread.run(outlive_the_program)
+    stopping[0].join()
+
+
+def test_a_cancellation_that_is_not_the_end_of_the_program_is_not_hidden() -> None:
     async def cancelled() -> None:
         raise asyncio.CancelledError
 
-    errand = portal._Errand(cancelled)
-    await errand.run()
-    with pytest.raises(SystemExit):
-        errand.wait()
+    with pytest.raises(asyncio.CancelledError):
+        portal.run(cancelled)
+    assert portal.run(nothing) is None
+
+
+@pytest.fixture
+def name_server(monkeypatch: pytest.MonkeyPatch) -> "NameServer":
+    return NameServer(monkeypatch)
+
+
+class NameServer:
+    """Answers the first question for a host name only when told to; the loopback address, always."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = threading.Event()
+        self.may_answer = threading.Event()
+        self._ask = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._answer)
+
+    def _answer(self, *question: Any, **more: Any) -> Any:
+        self.asked.set()
+        assert self.may_answer.wait(5)
+        return self._ask("127.0.0.1", *question[1:], **more)
+
+
+async def test_a_client_that_is_closed_while_a_call_waits_for_the_host_name_does_not_end_that_call(
+    server: Server, awaited: MakeAwaited, name_server: NameServer
+) -> None:
+    client = awaited(server.base_url.replace("127.0.0.1", "localhost"), retries=Retries(backoff=0.01))
+    async with asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(client.deliver(a_cashback("t1")))
+        await asyncio.to_thread(name_server.asked.wait, 5)
+        await client.aclose()
+        name_server.may_answer.set()
+
+    assert (call.result().attempts, call.result().value.rewarded_points) == (2, 20)
+
+
+def test_nor_does_a_plain_one(server: Server, plain: MakePlain, name_server: NameServer) -> None:
+    client = plain(server.base_url.replace("127.0.0.1", "localhost"), retries=Retries(backoff=0.01))
+    with ThreadPoolExecutor(1) as thread:
+        call = thread.submit(client.deliver, a_cashback("t1"))
+        assert name_server.asked.wait(5)
+        client.close()
+        name_server.may_answer.set()
+
+    assert (call.result().attempts, call.result().value.rewarded_points) == (2, 20)
+
+
+def a_cashback(transaction_id: str) -> Operation[CashbackReward]:
+    return transactions.cashback(CashbackRequest(player_unique_id="p", transaction_id=transaction_id, amount=10))
+
+
+async def test_a_call_that_is_cancelled_while_its_client_is_closed_is_cancelled(
+    server: Server, awaited: MakeAwaited, name_server: NameServer
+) -> None:
+    client = awaited(server.base_url.replace("127.0.0.1", "localhost"))
+    call = asyncio.create_task(acashback(client, "t1"))
+    await asyncio.to_thread(name_server.asked.wait, 5)
+    call.cancel()
+    await client.aclose()
+    name_server.may_answer.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert server.requests == []
+
+
+async def test_a_cancellation_that_came_just_before_the_call_ends_it_too(server: Server, awaited: MakeAwaited) -> None:
+    """Ctrl-C may strike while the task itself runs: then it ends the next await, which is the call's first."""
+    call = asyncio.create_task(cancelled_first(awaited(server.base_url)))
+
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert server.requests == []
+
+
+async def cancelled_first(client: AsyncGameball) -> CashbackReward:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    return await acashback(client, "t1")
 
 
 async def test_what_a_cancelled_call_still_asks_for_is_not_done() -> None:
