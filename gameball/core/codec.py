@@ -9,12 +9,13 @@ reward without its id is not an answer.
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
 from types import NoneType, UnionType
-from typing import Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
 from urllib.parse import quote
 
 import attrs
@@ -330,21 +331,19 @@ def _word_reader(kind: type[OpenEnum]) -> Callable[[Any, Any], OpenEnum]:
     known = {member.value: member for member in kind}  # many times faster than asking the enumeration
 
     def read(value: object, _: Any = None) -> OpenEnum:
-        word = _text(value)
-        return known.get(word) or kind(word)
+        return (known.get(value) if type(value) is str else None) or kind(_text(value))
 
     return read
 
 
-def _time(value: object, _: Any = None) -> datetime:
+def _time(value: Any, _: Any = None) -> datetime:
     """A time in any of the API's spellings; without a zone it is in UTC."""
     try:
-        if isinstance(value, str):
-            time = datetime.fromisoformat(value.strip())
-            if time.tzinfo is UTC:
-                return time
-            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
+        time = datetime.fromisoformat(value.strip())
+        if time.tzinfo is UTC:
+            return time
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (AttributeError, ValueError, OverflowError):
         pass
     raise UnreadableError("is not a time")
 
@@ -352,73 +351,85 @@ def _time(value: object, _: Any = None) -> datetime:
 # --- the converter
 
 
-class _Field(NamedTuple):
-    """How one field of a model is read."""
-
-    name: str
-    key: str
-    read: Callable[[Any, Any], Any]
-    of: Any
-    blank: bool
-    """Whether an empty string is a value: for text it is, but it is no id of anything."""
-    required: bool
+_QUICK: Final[Mapping[Any, str]] = {str: "str", int: "int", Points: "int", bool: "bool"}
+"""Where the JSON's own class is the field's, there is nothing to read."""
 
 
 def _reader(kind: Any) -> Callable[[Any, Any], Any]:
-    """A hook that reads a JSON object into this attrs class, key by key."""
-    plan: list[_Field] = []
-    for a in attrs.fields(attrs.resolve_types(kind)):
-        of = _without_none(a.type)
-        needed = a.default is attrs.NOTHING
-        blank = of is str and not needed
-        plan.append(_Field(a.name, _spelling(a.name), _converter.get_structure_hook(of), of, blank, needed))
-    required = [field for field in plan if field.required]
+    """A hook that reads a JSON object into this attrs class, key by key.
 
-    def read(data: Any, _: Any) -> Any:
-        if not isinstance(data, dict):
-            raise UnreadableError("is not an object")
-        values = _values(plan, data)
-        missing = [field.key for field in required if field.name not in values]
-        if missing:
-            raise UnreadableError(f"{', '.join(missing)} is missing")
-        return kind(**values)
+    It fills the slots itself: a frozen class's own __init__ takes twice as long, and answers have no rules to check.
+    """
+    plan: list[tuple[str, tuple[Any, ...]]] = []
+    names: dict[str, Any] = {
+        "blank": partial(object.__new__, kind),
+        "plan": plan,
+        "respelled": _respelled,
+        "UnreadableError": UnreadableError,
+    }
+    lines: list[str] = []
+    for number, a in enumerate(attrs.fields(attrs.resolve_types(kind))):
+        key, of, needed = _spelling(a.name), _without_none(a.type), a.default is attrs.NOTHING
+        # For text an empty string is a value, but it is no id of anything.
+        nothing = (None,) if of is str and not needed else (None, "")
+        plan.append((key, nothing))
+        names[f"of_{number}"], names[f"read_{number}"] = of, _converter.get_structure_hook(of)
+        names[f"set_{number}"], names[f"default_{number}"] = getattr(kind, a.name).__set__, a.default
+        quick = f"value if type(value) is {_QUICK[of]} else " if of in _QUICK else ""
+        lines += [
+            f"        value = get(key := {key!r})",
+            f"        if value or value not in {nothing!r}:",
+            f"            set_{number}(answer, {quick}read_{number}(value, of_{number}))",
+            "        else:",
+            "            missing += (key,)" if needed else f"            set_{number}(answer, default_{number})",
+        ]
+    names["known"] = {key for key, _ in plan}
+    return _compiled(
+        [
+            "def hook(data, _):",
+            "    if not isinstance(data, dict):",
+            "        raise UnreadableError('is not an object')",
+            "    get = (data if known.issuperset(data) else respelled(plan, data)).get",
+            "    answer, missing = blank(), ()",
+            "    try:",
+            *lines,
+            "    except UnreadableError as error:",
+            "        problem = f'{key} {error}'",
+            "    else:",
+            "        if not missing:",
+            "            return answer",
+            "        problem = f'{\", \".join(missing)} is missing'",
+            "    raise UnreadableError(problem)",
+        ],
+        names,
+    )
 
-    return read
 
-
-def _values(plan: list[_Field], data: dict[str, Any]) -> dict[str, Any]:
-    """What the object holds of the model's fields, read."""
-    values: dict[str, Any] = {}
-    found = 0
-    key = ""
-    try:
-        for name, key, read, of, blank, _ in plan:
-            if key in data:
-                found += 1
-                value = data[key]
-                if value is not None and (blank or value != ""):
-                    values[name] = read(value, of)
-        if len(values) < len(plan) and found < len(data):
-            for field, value in _drifted(plan, data, values):
-                key = field.key
-                values[field.name] = field.read(value, field.of)
-    except UnreadableError as error:
-        problem = f"{key} {error}"
-    else:
-        return values
-    raise UnreadableError(problem)
-
-
-def _drifted(plan: list[_Field], data: dict[str, Any], values: Mapping[str, Any]) -> Iterator[tuple[_Field, Any]]:
-    """The fields that are there under another case or spelling of their key."""
+def _respelled(plan: Iterable[tuple[str, tuple[Any, ...]]], data: dict[str, Any]) -> dict[str, Any]:
+    """The object under the model's own keys, where it has them under another case or spelling."""
     folded = {key.casefold(): value for key, value in data.items()}
-    for field in plan:
-        if field.name not in values:
-            for spelling in (field.key, *OTHER_SPELLINGS.get(field.key, ())):
+    respelled = dict(data)
+    for key, nothing in plan:
+        if data.get(key) in nothing:
+            for spelling in (key, *OTHER_SPELLINGS.get(key, ())):
                 value = folded.get(spelling.casefold())
-                if value is not None and (field.blank or value != ""):
-                    yield field, value
+                if value not in nothing:
+                    respelled[key] = value
                     break
+    return respelled
+
+
+_LEAST: Final = Decimal("0.000001")
+"""The least number that Decimal writes without an exponent."""
+
+_AS_IT_IS: Final[Mapping[Any, str]] = {
+    str: "part",
+    int: "part",
+    bool: "part",
+    Decimal: "part if part >= least else {}",
+    datetime: "part if type(part) is datetime and part.microsecond % 1000 and part.tzinfo is UTC else {}",
+}
+"""What msgspec writes as we would, and much faster."""
 
 
 def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
@@ -426,24 +437,29 @@ def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
 
     That is None, or an empty tuple where that is the default; where UNSET is, None stands for null.
     """
-    plan: list[tuple[str, str, Callable[[Any], Any] | None, Any]] = []
-    for a in attrs.fields(attrs.resolve_types(kind)):
+    names: dict[str, Any] = {"UNSET": UNSET, "UTC": UTC, "Decimal": Decimal, "datetime": datetime, "least": _LEAST}
+    lines: list[str] = []
+    for number, a in enumerate(attrs.fields(attrs.resolve_types(kind))):
         of = _without_none(a.type)
-        dump_part = None if of in (str, int, bool) else _PARTS.get(of, dump)
-        plan.append((a.name, _spelling(a.name), dump_part, a.default if a.default in (UNSET, ()) else None))
+        names[f"dump_{number}"] = _converter.get_unstructure_hook(of)
+        part = _AS_IT_IS.get(of, f"dump_{number}(part)").format(f"dump_{number}(part)")
+        if a.default is UNSET:
+            given, part = "part is not UNSET", f"None if part is None else {part}"
+        else:
+            given = "part" if a.default == () else "part is not None"
+        lines += [
+            f"    part = value.{a.name}",
+            f"    if {given}:",
+            f"        written[{_spelling(a.name)!r}] = {part}",
+        ]
+    return _compiled(["def hook(value):", "    written = {}", *lines, "    return written"], names)
 
-    def write(value: Any) -> dict[str, Any]:
-        written: dict[str, Any] = {}
-        for name, key, dump_part, not_given in plan:
-            part = getattr(value, name)
-            if part is not not_given and (part is not None or not_given is UNSET):
-                written[key] = part if dump_part is None or part is None else dump_part(part)
-        return written
 
-    return write
-
-
-_PARTS: Final[Mapping[Any, Callable[[Any], Any]]] = {Decimal: _plain_decimal, datetime: instant}
+def _compiled(lines: Iterable[str], names: dict[str, Any]) -> Callable[..., Any]:
+    """The function `hook` of this source: written out field by field, it takes half the time of a loop over them."""
+    exec("\n".join(lines), names)  # noqa: S102 (made of nothing but our own models' fields)
+    hook: Callable[..., Any] = names["hook"]
+    return hook
 
 
 def _sequence_reader(kind: Any) -> Callable[[Any, Any], Any]:
@@ -477,6 +493,12 @@ _VALUES: Final[Mapping[Any, Callable[[Any, Any], Any]]] = {
 }
 
 
+def _write_list(values: list[Any]) -> list[Any]:
+    """What is in a list is mostly of one kind: how that is written is looked up once."""
+    hooks = {kind: _converter.get_unstructure_hook(kind) for kind in set(map(type, values))}
+    return [hooks[type(value)](value) for value in values]
+
+
 def _is_tuple(kind: Any) -> bool:
     origin: Any = get_origin(kind)
     return origin is tuple
@@ -492,6 +514,7 @@ def _make_converter() -> Converter:
     for kind in OpenEnum.__subclasses__():
         converter.register_structure_hook(kind, _word_reader(kind))
     converter.register_unstructure_hook_factory(attrs.has, _writer)
+    converter.register_unstructure_hook(list, _write_list)
     converter.register_unstructure_hook(datetime, instant)
     converter.register_unstructure_hook(Decimal, _plain_decimal)
     converter.register_unstructure_hook(float, _finite)

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Self
 
-from attrs import field, frozen
+from attrs import frozen
 
 from gameball.models.shared import OpenEnum, Points
 
@@ -91,7 +91,7 @@ class Batch:
     finished_count: int | None = None
     started_at: datetime | None = None
     created_at: datetime | None = None
-    response: BatchResponse = field(factory=BatchResponse)
+    response: BatchResponse = BatchResponse()
 
     @property
     def successful(self) -> tuple[BatchRow, ...]:
