@@ -4,8 +4,6 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
-from attrs import evolve
-
 from gameball.core import fork
 from gameball.models.shared import PlayerRequest
 
@@ -19,17 +17,25 @@ _last = datetime.min.replace(tzinfo=UTC)
 
 def stamp() -> datetime:
     """Now, in UTC and microseconds, and never the same twice in a process: the API rejects a repeated time."""
+    (time,) = stamps(1)
+    return time
+
+
+def stamps(count: int) -> list[datetime]:
+    """Several such times, in a row."""
     global _last  # noqa: PLW0603 (the one thing to remember)
     with _lock:
         now = datetime.now(UTC)
         # A little behind means a burst, or a clock that was nudged; far behind, that it was wrong and is right now.
-        _last = max(now, _last + _TICK) if _last - now < _NUDGE else now
-        return _last
+        time = max(now, _last + _TICK) if _last - now < _NUDGE else now
+        times = [time, *(time := time + _TICK for _ in range(count - 1))]
+        _last = time
+        return times
 
 
 def stamped(request: Request) -> Request:
     """The request with its time: the caller's, or else now."""
-    return request if request.transaction_time else evolve(request, transaction_time=stamp())
+    return request if request.transaction_time else request.at(stamp())
 
 
 def _renew_lock() -> None:

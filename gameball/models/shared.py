@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Self, TypeAlias, cast
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, fields, frozen
 from attrs.converters import optional as if_given
 from attrs.validators import optional
 
@@ -199,6 +199,14 @@ class PlayerRequest:
     email: str | None = field(default=None, validator=optional(text), repr=False)
     mobile: str | None = field(default=None, validator=optional(text), repr=False)
     transaction_time: datetime | None = field(default=None, converter=if_given(utc), validator=optional(aware))
+
+    def at(self, time: datetime) -> Self:
+        """The same request at this time, in UTC. What has been checked is not checked again."""
+        twin = object.__new__(type(self))
+        for attribute in fields(type(self)):
+            object.__setattr__(twin, attribute.name, getattr(self, attribute.name))
+        object.__setattr__(twin, "transaction_time", time)
+        return twin
 
 
 @frozen(kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from gameball.core.clock import stamped
+from gameball.core.clock import stamps
 from gameball.core.faces import Face, call
 from gameball.core.operation import Operation, Replay, path
 from gameball.core.polling import poll
@@ -104,7 +104,7 @@ def _keyed_rows(rows: Iterable[Any], kind: type[KeyedRequest]) -> list[KeyedRequ
         before = first.setdefault(row.transaction_id, number)
         if before != number:
             raise refuse(f"rows[{number}].transaction_id", f"is the same as in rows[{before}]; it is taken only once")
-    return [stamped(row) for row in found]
+    return [row if row.transaction_time else row.at(time) for row, time in zip(found, stamps(len(found)), strict=True)]
 
 
 def _entries(name: str, given: Iterable[Any]) -> list[Any]:
