@@ -1,0 +1,67 @@
+"""The command: `python -m benchmarks [NAME ...] [--quick] [--json]`."""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from benchmarks import calls, codec, imports
+from benchmarks.measure import FULL, QUICK, Effort
+from benchmarks.server import CORES, pin
+from benchmarks.table import Table, plain, text
+
+SCENARIOS: Final[Mapping[str, Callable[[Effort], Iterator[Table]]]] = {
+    "call": calls.call,
+    "plain": calls.plain,
+    "threads": calls.threads,
+    "page": codec.page,
+    "batch": codec.batch,
+    "configuration": codec.configuration,
+    "imports": imports.imports,
+}
+
+PACKAGES: Final = ("gameball", "aiohttp", "msgspec", "cattrs", "requests", "urllib3", "httpx", "pydantic")
+
+
+def main() -> int:
+    """Run the scenarios, all unless some are named; 2 when a name is none of theirs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side by side with the peers.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
+    parser.add_argument("--quick", action="store_true", help="see that all works; the figures are rough")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in SCENARIOS:
+            print(f"There is no scenario {name!r}; there are {', '.join(SCENARIOS)}.", file=sys.stderr)
+            return 2
+    pin(0, CORES[:1])
+    effort = QUICK if arguments.quick else FULL
+    tables: list[Table] = []
+    if not arguments.json:
+        print(", ".join(f"{package} {number}" for package, number in surroundings().items()), flush=True)
+    for name in arguments.names or SCENARIOS:
+        for table in SCENARIOS[name](effort):
+            tables.append(table)
+            if not arguments.json:
+                print(f"\n{text(table)}", flush=True)
+    if arguments.json:
+        print(json.dumps({"versions": surroundings(), "tables": [plain(table) for table in tables]}, indent=2))
+    return 0
+
+
+def surroundings() -> Mapping[str, str]:
+    """What the figures hold for."""
+    found = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""One call: awaited, plain, and from many threads."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from benchmarks import peers
+from benchmarks.measure import Comparison, Contender, Effort, awaited, in_threads, one_by_one, side_by_side
+from benchmarks.server import serving
+from benchmarks.table import Table, Target, compared
+
+CONCURRENCY: Final = (1, 10, 100, 500)
+THREADS: Final = 32
+MANY_THREADS: Final = 100
+
+PLAIN_AIOHTTP: Final = "plain aiohttp"
+REQUESTS: Final = "requests"
+REQUESTS_IN_THREADS: Final = f"requests, {MANY_THREADS} threads"
+
+
+def call(effort: Effort) -> Iterator[Table]:
+    """A call awaited, 1, 10, 100 and 500 at a time."""
+    with serving() as address:
+        for concurrency in CONCURRENCY:
+            contenders = [
+                Contender("Gameball", awaited(partial(peers.gameball, address, concurrency), concurrency)),
+                Contender(
+                    "Gameball, observed",
+                    awaited(partial(peers.gameball, address, concurrency, observed=True), concurrency),
+                ),
+                Contender(PLAIN_AIOHTTP, awaited(partial(peers.aiohttp, address, concurrency), concurrency)),
+                Contender("httpx", awaited(partial(peers.httpx, address, concurrency), concurrency)),
+            ]
+            if concurrency == MANY_THREADS:
+                contenders += [
+                    Contender(REQUESTS_IN_THREADS, in_threads(partial(peers.requests_each, address, MANY_THREADS))),
+                    Contender(
+                        f"urllib3, {MANY_THREADS} threads",
+                        in_threads(partial(peers.urllib3_shared, address, MANY_THREADS)),
+                    ),
+                ]
+            comparison = side_by_side(contenders, effort, step=concurrency)
+            yield compared(
+                f"call: awaited, {concurrency} at a time",
+                comparison,
+                "call",
+                targets=_call_targets(comparison) if concurrency == MANY_THREADS else (),
+            )
+
+
+def _call_targets(comparison: Comparison) -> Iterator[Target]:
+    ours = comparison.measured[0]
+    for peer, limit in ((PLAIN_AIOHTTP, 0.9), (REQUESTS_IN_THREADS, 0.2)):
+        if peer in comparison:
+            yield Target(f"CPU against {peer}", ours.cpu_against(comparison[peer]), "at most", limit)
+
+
+def plain(effort: Effort) -> Iterator[Table]:
+    """A plain call, one after the other."""
+    with serving() as address:
+        contenders = [
+            Contender("Gameball", one_by_one(partial(peers.plain_gameball, address))),
+            Contender(REQUESTS, one_by_one(partial(peers.requests, address))),
+            Contender("httpx", one_by_one(partial(peers.plain_httpx, address))),
+            Contender("urllib3", one_by_one(partial(peers.urllib3, address))),
+        ]
+        comparison = side_by_side(contenders, effort)
+    ours = comparison.measured[0]
+    targets: list[Target] = []
+    if REQUESTS in comparison:
+        theirs = comparison[REQUESTS]
+        targets = [
+            Target("CPU against requests.Session", ours.cpu_against(theirs), "at most", 0.6),
+            Target("wall against requests.Session", ours.wall_against(theirs), "at most", 0.6),
+        ]
+    yield compared("plain: one call after the other", comparison, "call", targets=targets)
+
+
+def threads(effort: Effort) -> Iterator[Table]:
+    """32 threads on one plain client."""
+    with serving() as address:
+        contenders = [
+            Contender("Gameball, one client", in_threads(partial(peers.gameball_shared, address, THREADS))),
+            Contender(REQUESTS, in_threads(partial(peers.requests_each, address, THREADS))),
+            Contender("urllib3, one pool", in_threads(partial(peers.urllib3_shared, address, THREADS))),
+        ]
+        comparison = side_by_side(contenders, effort, step=THREADS)
+    ours = comparison.measured[0]
+    targets: list[Target] = []
+    if REQUESTS in comparison:
+        faster = comparison[REQUESTS].wall_against(ours)
+        targets = [Target("throughput against requests, a session per thread", faster, "at least", 2.8)]
+    yield compared(f"threads: {THREADS} threads", comparison, "call", targets=targets)

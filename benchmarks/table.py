@@ -1,0 +1,105 @@
+"""What a scenario found, on the terminal or as JSON."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from benchmarks.measure import Comparison
+
+Cell: TypeAlias = str | float | int | None
+
+
+@attrs.frozen
+class Target:
+    """A figure that was asked for."""
+
+    what: str
+    measured: float
+    sense: Literal["at most", "at least"]
+    limit: float
+    unit: str = "x"
+
+    @property
+    def met(self) -> bool:
+        """Told, and nothing more: a slow or busy machine is no failure."""
+        return self.measured <= self.limit if self.sense == "at most" else self.measured >= self.limit
+
+
+@attrs.frozen
+class Table:
+    """Rows of figures, the targets they answer to, and words about them."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    targets: Sequence[Target] = ()
+    notes: Sequence[str] = ()
+
+
+def compared(
+    title: str, comparison: Comparison, unit: str, *, targets: Iterable[Target] = (), notes: Sequence[str] = ()
+) -> Table:
+    """A table of contenders: what a unit of work costs each, and what share of that it costs the first."""
+    first = comparison.measured[0]
+    return Table(
+        title,
+        ("", f"CPU us/{unit}", "spread", f"wall us/{unit}", f"{unit}s/s", "CPU ratio", "wall ratio"),
+        [
+            (
+                one.name,
+                round(one.cpu * 1e6, 2),
+                f"{one.spread:.0%}",
+                round(one.wall * 1e6, 2),
+                round(1 / one.wall),
+                round(first.cpu_against(one), 3),
+                round(first.wall_against(one), 3),
+            )
+            for one in comparison.measured
+        ],
+        [*targets],
+        [*notes, *(f"{package} is not installed: left out" for package in comparison.absent)],
+    )
+
+
+def text(table: Table) -> str:
+    """For a terminal, and for a Markdown file alike."""
+    cells = [[*table.columns], *([_cell(cell) for cell in row] for row in table.rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(table.columns))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    aligned = (
+        "| "
+        + " | ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        + " |"
+        for row in (cells[0], rule, *cells[1:])
+    )
+    return "\n".join([f"### {table.title}", "", *aligned, "", *map(_target, table.targets), *_notes(table)])
+
+
+def plain(table: Table) -> Mapping[str, Any]:
+    """The same for JSON."""
+    targets = [{**attrs.asdict(target), "met": target.met} for target in table.targets]
+    return {
+        "title": table.title,
+        "rows": [dict(zip(("name", *table.columns[1:]), row, strict=True)) for row in table.rows],
+        "targets": targets,
+        "notes": [*table.notes],
+    }
+
+
+def _cell(cell: Cell) -> str:
+    return "" if cell is None else f"{cell:,}" if isinstance(cell, int | float) else cell
+
+
+def _target(target: Target) -> str:
+    verdict = "met" if target.met else "NOT met"
+    measured, limit = (_with_unit(value, target.unit) for value in (target.measured, target.limit))
+    return f"- {target.what}: {measured}, {target.sense} {limit}: {verdict}"
+
+
+def _with_unit(value: float, unit: str) -> str:
+    return f"{value:.0%}" if unit == "%" else f"{value:.2f}{unit}" if unit == "x" else f"{value:.1f} {unit}"
+
+
+def _notes(table: Table) -> Iterable[str]:
+    return (f"- {note}" for note in table.notes)
