@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from benchmarks import calls, codec, imports
+from attrs import evolve
+
+from benchmarks import bulk, calls, codec, imports, memory
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.server import CORES, pin
 from benchmarks.table import Table, plain, text
@@ -17,6 +19,9 @@ SCENARIOS: Final[Mapping[str, Callable[[Effort], Iterator[Table]]]] = {
     "call": calls.call,
     "plain": calls.plain,
     "threads": calls.threads,
+    "fanout": bulk.fanout,
+    "journal": bulk.journal,
+    "memory": memory.memory,
     "page": codec.page,
     "batch": codec.batch,
     "configuration": codec.configuration,
@@ -31,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side by side with the peers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="see that all works; the figures are rough")
+    parser.add_argument("--million", action="store_true", help="memory: a million rows as well, which take minutes")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     arguments = parser.parse_args()
     for name in arguments.names:
@@ -38,7 +44,7 @@ def main() -> int:
             print(f"There is no scenario {name!r}; there are {', '.join(SCENARIOS)}.", file=sys.stderr)
             return 2
     pin(0, CORES[:1])
-    effort = QUICK if arguments.quick else FULL
+    effort = evolve(QUICK if arguments.quick else FULL, million=arguments.million)
     tables: list[Table] = []
     if not arguments.json:
         print(", ".join(f"{package} {number}" for package, number in surroundings().items()), flush=True)

@@ -50,9 +50,9 @@ def call(effort: Effort) -> Iterator[Table]:
 
 def _call_targets(comparison: Comparison) -> Iterator[Target]:
     ours = comparison.measured[0]
-    for peer, limit in ((PLAIN_AIOHTTP, 0.9), (REQUESTS_IN_THREADS, 0.2)):
-        if peer in comparison:
-            yield Target(f"CPU against {peer}", ours.cpu_against(comparison[peer]), "at most", limit)
+    for name, limit in ((PLAIN_AIOHTTP, 0.9), (REQUESTS_IN_THREADS, 0.2)):
+        if theirs := comparison.get(name):
+            yield Target(f"CPU against {name}", ours.cpu_against(theirs), "at most", limit)
 
 
 def plain(effort: Effort) -> Iterator[Table]:
@@ -67,8 +67,7 @@ def plain(effort: Effort) -> Iterator[Table]:
         comparison = side_by_side(contenders, effort)
     ours = comparison.measured[0]
     targets: list[Target] = []
-    if REQUESTS in comparison:
-        theirs = comparison[REQUESTS]
+    if theirs := comparison.get(REQUESTS):
         targets = [
             Target("CPU against requests.Session", ours.cpu_against(theirs), "at most", 0.6),
             Target("wall against requests.Session", ours.wall_against(theirs), "at most", 0.6),
@@ -87,7 +86,7 @@ def threads(effort: Effort) -> Iterator[Table]:
         comparison = side_by_side(contenders, effort, step=THREADS)
     ours = comparison.measured[0]
     targets: list[Target] = []
-    if REQUESTS in comparison:
-        faster = comparison[REQUESTS].wall_against(ours)
+    if theirs := comparison.get(REQUESTS):
+        faster = theirs.wall_against(ours)
         targets = [Target("throughput against requests, a session per thread", faster, "at least", 2.8)]
     yield compared(f"threads: {THREADS} threads", comparison, "call", targets=targets)

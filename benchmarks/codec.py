@@ -112,15 +112,9 @@ def _encoded(effort: Effort) -> Table:
         Contender("json.dumps of dicts made before", repeated(lambda: json.dumps(ready))),
     ]
     comparison = side_by_side(contenders, effort)
-    ours = comparison["Gameball"]
-    return compared(
-        f"batch: {ROWS} rows encoded",
-        comparison,
-        "batch",
-        targets=[
-            Target("against json.dumps of dicts", ours.cpu_against(comparison["json.dumps of dicts"]), "at most", 0.5)
-        ],
-    )
+    ours, _, by_hand, _ = comparison.measured
+    target = Target("against json.dumps of dicts", ours.cpu_against(by_hand), "at most", 0.5)
+    return compared(f"batch: {ROWS} rows encoded", comparison, "batch", targets=[target])
 
 
 def _sent(address: str, effort: Effort) -> Table:

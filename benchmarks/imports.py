@@ -48,8 +48,7 @@ def imports(effort: Effort) -> Iterator[Table]:
     targets = [
         Target("aiohttp loaded by `import gameball`", float(loads_aiohttp["import gameball"]), "at most", 0, "modules")
     ]
-    if "import requests" in comparison:
-        theirs = comparison["import requests"]
+    if theirs := comparison.get("import requests"):
         targets.insert(0, Target("CPU against `import requests`", ours.cpu_against(theirs), "at most", 1.0))
     yield compared("imports: each in an interpreter of its own", comparison, "import", targets=targets)
 

@@ -3,22 +3,36 @@
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, contextmanager
-from statistics import median
-from typing import Final, TypeAlias
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
+from statistics import quantiles
+from typing import Any, Final, Self, TypeAlias
 
 from attrs import field, frozen
 
 Work: TypeAlias = Callable[[int], object]
 """Does that many units of work, one unit being a call, a row, a page."""
 
+AsyncWork: TypeAlias = Callable[[int], Coroutine[Any, Any, object]]
+"""The same, awaited."""
+
 Call: TypeAlias = Callable[[int], object]
 """Makes one call, given its number."""
 
 AsyncCall: TypeAlias = Callable[[int], Awaitable[object]]
 """The same, awaited."""
+
+Opened: TypeAlias = Callable[[], AbstractContextManager[Work]]
+"""Opens what the work needs, and gives the work."""
 
 
 @frozen
@@ -29,27 +43,49 @@ class Effort:
         rounds: How many times each contender has its turn.
         seconds: How long a turn is to take.
         quick: Whether to see that all works rather than to get good figures.
+        million: Whether a million rows are wanted, which take minutes.
     """
 
     rounds: int
     seconds: float
     quick: bool = False
+    million: bool = False
 
     def of(self, full: int, quick: int) -> int:
         """A size that does not follow from the time it is to take."""
         return quick if self.quick else full
 
 
-FULL: Final = Effort(rounds=9, seconds=0.5)
+FULL: Final = Effort(rounds=15, seconds=0.25)
 QUICK: Final = Effort(rounds=3, seconds=0.08, quick=True)
 
 
 @frozen
 class Contender:
-    """One way to do the work. Opening it gives the work; a peer that is not installed raises ModuleNotFoundError."""
+    """One way to do the work. Where a peer is not installed, opening it raises ModuleNotFoundError."""
 
     name: str
-    open: Callable[[], AbstractContextManager[Work]]
+    open: Opened
+
+
+@frozen
+class Figure:
+    """What several rounds agree on: their median, and the quartiles on both sides of it."""
+
+    middle: float
+    low: float
+    high: float
+
+    @classmethod
+    def over(cls, values: Sequence[float]) -> Self:
+        """Of these values."""
+        low, middle, high = quantiles(values, method="inclusive") if len(values) > 1 else [*values] * 3
+        return cls(middle, low, high)
+
+    @property
+    def spread(self) -> float:
+        """From quartile to quartile, as a share of the median."""
+        return (self.high - self.low) / self.middle if self.middle else 0.0
 
 
 @frozen
@@ -68,27 +104,22 @@ class Measured:
     turns: Sequence[Turn] = field(repr=False)
 
     @property
-    def cpu(self) -> float:
-        """Median over the rounds."""
-        return median(turn.cpu for turn in self.turns)
+    def cpu(self) -> Figure:
+        """Seconds for one unit of work, on a core."""
+        return Figure.over([turn.cpu for turn in self.turns])
 
     @property
-    def wall(self) -> float:
-        """Median over the rounds."""
-        return median(turn.wall for turn in self.turns)
+    def wall(self) -> Figure:
+        """Seconds for one unit of work, on the clock."""
+        return Figure.over([turn.wall for turn in self.turns])
 
-    @property
-    def spread(self) -> float:
-        """From the least to the most CPU of a turn, as a share of the median."""
-        return (max(turn.cpu for turn in self.turns) - min(turn.cpu for turn in self.turns)) / (self.cpu or 1)
+    def cpu_against(self, other: "Measured") -> Figure:
+        """How many times the other's CPU this one takes, round by round."""
+        return Figure.over([a.cpu / b.cpu for a, b in zip(self.turns, other.turns, strict=True)])
 
-    def cpu_against(self, other: "Measured") -> float:
-        """How many times the other's CPU this one takes: the median of the rounds' ratios."""
-        return median(a.cpu / b.cpu for a, b in zip(self.turns, other.turns, strict=True))
-
-    def wall_against(self, other: "Measured") -> float:
+    def wall_against(self, other: "Measured") -> Figure:
         """The same for the clock."""
-        return median(a.wall / b.wall for a, b in zip(self.turns, other.turns, strict=True))
+        return Figure.over([a.wall / b.wall for a, b in zip(self.turns, other.turns, strict=True)])
 
 
 @frozen
@@ -99,23 +130,19 @@ class Comparison:
     absent: Sequence[str]
     """Names of packages that are not installed."""
 
-    def __getitem__(self, name: str) -> Measured:
-        return next(one for one in self.measured if one.name == name)
-
-    def __contains__(self, name: str) -> bool:
-        return any(one.name == name for one in self.measured)
+    def get(self, name: str) -> Measured | None:
+        """The contender of that name, unless it is absent."""
+        return next((one for one in self.measured if one.name == name), None)
 
 
-def side_by_side(
-    contenders: Sequence[Contender], effort: Effort, *, step: int = 1, most: int | None = None
-) -> Comparison:
+def side_by_side(contenders: Sequence[Contender], effort: Effort, *, step: int = 1, count: int = 0) -> Comparison:
     """Measure the contenders in turns.
 
     Args:
         contenders: The first is the one that the others are compared with.
-        effort: How long.
+        effort: How many rounds, and how long a turn.
         step: A turn is a multiple of so many units of work.
-        most: Units of work in a turn, however fast.
+        count: Units of work in every turn, where it is not to be as many as fill it.
     """
     works: dict[str, Work] = {}
     absent: list[str] = []
@@ -125,7 +152,9 @@ def side_by_side(
                 works[contender.name] = stack.enter_context(contender.open())
             except ModuleNotFoundError as error:
                 absent.append(str(error.name))
-        counts = {name: _filling(work, effort.seconds, step, most) for name, work in works.items()}
+        for work in works.values():  # what is opened or loaded at first use is so before the first turn
+            work(step)
+        counts = {name: count or _filling(work, effort.seconds, step) for name, work in works.items()}
         turns: dict[str, list[Turn]] = {name: [] for name in works}
         for _ in range(effort.rounds):
             for name, work in works.items():
@@ -142,49 +171,55 @@ def turn(work: Work, count: int) -> Turn:
     return Turn(cpu / count, wall / count)
 
 
-def _filling(work: Work, seconds: float, step: int, most: int | None) -> int:
-    """How many units of work fill a turn. What is opened or loaded at first use is so before the first turn."""
-    work(step)
+def _filling(work: Work, seconds: float, step: int) -> int:
+    """How many units of work fill a turn."""
     count = step
-    while (spent := turn(work, count).wall * count) < seconds / 5 and (most is None or count < most):
+    while (spent := turn(work, count).wall * count) < seconds / 5:
         count *= 2
-    count = step * max(1, round(count / step * seconds / spent))
-    return count if most is None else min(most, count)
+    return step * max(1, round(count / step * seconds / spent))
 
 
-# --- calls as work
+# --- ways to do the work
 
 
-def awaited(
-    open_call: Callable[[], AbstractAsyncContextManager[AsyncCall]], concurrency: int
-) -> Callable[[], AbstractContextManager[Work]]:
-    """Calls on a loop of their own, that many at a time: workers that pull from one iterator."""
-
-    async def work(call: AsyncCall, count: int) -> None:
-        numbers = iter(range(count))
-
-        async def pull() -> None:
-            for number in numbers:
-                await call(number)
-
-        await asyncio.gather(*(pull() for _ in range(concurrency)))
+def on_a_loop(open_work: Callable[[], AbstractAsyncContextManager[AsyncWork]]) -> Opened:
+    """Work that is awaited, on a loop of its own."""
 
     @contextmanager
     def opened() -> Iterator[Work]:
         with asyncio.Runner() as runner:
             stack = AsyncExitStack()
-            call = runner.run(stack.enter_async_context(open_call()))
+            work = runner.run(stack.enter_async_context(open_work()))
             try:
-                yield lambda count: runner.run(work(call, count))
+                yield lambda count: runner.run(work(count))
             finally:
                 runner.run(stack.aclose())
 
     return opened
 
 
-def one_by_one(
-    open_call: Callable[[], AbstractContextManager[Call]],
-) -> Callable[[], AbstractContextManager[Work]]:
+def awaited(open_call: Callable[[], AbstractAsyncContextManager[AsyncCall]], concurrency: int) -> Opened:
+    """Calls that are awaited, that many at a time: workers that pull from one iterator."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[AsyncWork]:
+        async with open_call() as call:
+
+            async def work(count: int) -> None:
+                numbers = iter(range(count))
+
+                async def pull() -> None:
+                    for number in numbers:
+                        await call(number)
+
+                await asyncio.gather(*(pull() for _ in range(concurrency)))
+
+            yield work
+
+    return on_a_loop(opened)
+
+
+def one_by_one(open_call: Callable[[], AbstractContextManager[Call]]) -> Opened:
     """Calls one after the other."""
 
     @contextmanager
@@ -200,9 +235,7 @@ def one_by_one(
     return opened
 
 
-def in_threads(
-    open_calls: Callable[[], AbstractContextManager[Sequence[Call]]],
-) -> Callable[[], AbstractContextManager[Work]]:
+def in_threads(open_calls: Callable[[], AbstractContextManager[Sequence[Call]]]) -> Opened:
     """Calls in threads, each of which has one of the given ways to make them."""
 
     @contextmanager
@@ -224,14 +257,11 @@ def in_threads(
     return opened
 
 
-def repeated(function: Callable[[], object]) -> Callable[[], AbstractContextManager[Work]]:
+def repeated(function: Callable[[], object]) -> Opened:
     """A function of nothing, again and again."""
 
-    def work(_: int) -> object:
-        return function()
+    def work(count: int) -> None:
+        for _ in range(count):
+            function()
 
-    @contextmanager
-    def nothing_to_open() -> Iterator[Call]:
-        yield work
-
-    return one_by_one(nothing_to_open)
+    return lambda: nullcontext(work)

@@ -69,7 +69,8 @@ async def httpx(address: str, connections: int) -> AsyncIterator[AsyncCall]:
     """httpx.AsyncClient."""
     from httpx import AsyncClient, Limits
 
-    async with AsyncClient(limits=Limits(max_connections=connections)) as client:
+    # While others have their turn its connections are idle, for longer than it would keep them.
+    async with AsyncClient(limits=Limits(max_connections=connections, keepalive_expiry=60)) as client:
 
         async def call(number: int) -> None:
             (await client.post(address + CASHBACK, json=order(number), headers=HEADERS)).json()

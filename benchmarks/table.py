@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from benchmarks.measure import Comparison
+from benchmarks.measure import Comparison, Figure
 
 Cell: TypeAlias = str | float | int | None
 
@@ -15,7 +15,7 @@ class Target:
     """A figure that was asked for."""
 
     what: str
-    measured: float
+    measured: Figure | float
     sense: Literal["at most", "at least"]
     limit: float
     unit: str = "x"
@@ -23,7 +23,8 @@ class Target:
     @property
     def met(self) -> bool:
         """Told, and nothing more: a slow or busy machine is no failure."""
-        return self.measured <= self.limit if self.sense == "at most" else self.measured >= self.limit
+        measured = self.measured.middle if isinstance(self.measured, Figure) else self.measured
+        return measured <= self.limit if self.sense == "at most" else measured >= self.limit
 
 
 @attrs.frozen
@@ -48,12 +49,12 @@ def compared(
         [
             (
                 one.name,
-                round(one.cpu * 1e6, 2),
-                f"{one.spread:.0%}",
-                round(one.wall * 1e6, 2),
-                round(1 / one.wall),
-                round(first.cpu_against(one), 3),
-                round(first.wall_against(one), 3),
+                round(one.cpu.middle * 1e6, 2),
+                f"{one.cpu.spread:.0%}",
+                round(one.wall.middle * 1e6, 2),
+                round(1 / one.wall.middle),
+                round(first.cpu_against(one).middle, 3),
+                round(first.wall_against(one).middle, 3),
             )
             for one in comparison.measured
         ],
@@ -93,8 +94,15 @@ def _cell(cell: Cell) -> str:
 
 def _target(target: Target) -> str:
     verdict = "met" if target.met else "NOT met"
-    measured, limit = (_with_unit(value, target.unit) for value in (target.measured, target.limit))
-    return f"- {target.what}: {measured}, {target.sense} {limit}: {verdict}"
+    limit = _with_unit(target.limit, target.unit)
+    return f"- {target.what}: {_measured(target)}, {target.sense} {limit}: {verdict}"
+
+
+def _measured(target: Target) -> str:
+    if not isinstance(target.measured, Figure):
+        return _with_unit(target.measured, target.unit)
+    middle, low, high = (_with_unit(value, target.unit) for value in attrs.astuple(target.measured))
+    return f"{middle} ({low} to {high})"
 
 
 def _with_unit(value: float, unit: str) -> str:

@@ -1,0 +1,111 @@
+"""Many rows: streamed through a bulk run, without and with a journal."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve
+
+from benchmarks import peers
+from benchmarks.measure import AsyncWork, Contender, Effort, Figure, awaited, in_threads, on_a_loop, side_by_side
+from benchmarks.server import serving
+from benchmarks.table import Table, Target, compared
+from gameball import AsyncGameball, CashbackRequest
+
+AMOUNT: Final = Decimal("99.98")
+PLAYERS: Final = 10_000
+LATENCY: Final = 0.05
+ROUNDS: Final = 3
+REQUESTS: Final = "requests, 100 threads"
+
+
+def orders(count: int) -> Iterator[CashbackRequest]:
+    """Rows as a file or a database would give them: made one by one, as they are asked for."""
+    for number in range(count):
+        yield CashbackRequest(
+            player_unique_id=f"player{number % PLAYERS}", transaction_id=f"order{number}", amount=AMOUNT
+        )
+
+
+@asynccontextmanager
+async def streaming(address: str, concurrency: int, *, journaled: bool = False) -> AsyncIterator[AsyncWork]:
+    """Rows through `client.bulk.stream`, each result looked at; with a journal, a new one for each run."""
+    async with AsyncGameball(*peers.KEYS, base_url=address, connections=concurrency) as client:
+
+        async def work(count: int) -> None:
+            with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+                journal = Path(folder, "journal.db") if journaled else None
+                results = client.bulk.stream(orders(count), journal=journal, concurrency=concurrency)
+                applied = 0
+                async for result in results:
+                    applied += result.state == "applied"
+            if applied != count:
+                raise RuntimeError(f"{count - applied} of {count} rows were not applied")
+
+        yield work
+
+
+def fanout(effort: Effort) -> Iterator[Table]:
+    """20,000 rows with streamed results, at 0 ms and at 50 ms."""
+    rows = effort.of(full=20_000, quick=3_000)
+    with serving() as address:
+        yield _at_once(address, rows, _few_rounds(effort))
+    with serving(latency=LATENCY) as address:
+        for concurrency, share in ((100, 0.95), (500, 0.75)):
+            yield _far_away(address, concurrency, share, rows, _few_rounds(effort))
+
+
+def _few_rounds(effort: Effort) -> Effort:
+    """Here a turn is long, and its size given."""
+    return evolve(effort, rounds=effort.of(full=ROUNDS, quick=1))
+
+
+def _at_once(address: str, rows: int, effort: Effort) -> Table:
+    contenders = [
+        Contender("Gameball, bulk.stream", on_a_loop(partial(streaming, address, 100))),
+        Contender("plain aiohttp, 100 workers", awaited(partial(peers.aiohttp, address, 100), 100)),
+        Contender(REQUESTS, in_threads(partial(peers.requests_each, address, 100))),
+    ]
+    comparison = side_by_side(contenders, effort, step=1000, count=rows)
+    targets: list[Target] = []
+    if theirs := comparison.get(REQUESTS):
+        faster = theirs.wall_against(comparison.measured[0])
+        targets = [Target(f"throughput against {REQUESTS}", faster, "at least", 5)]
+    return compared(f"fanout: {rows:,} rows, an answer at once", comparison, "row", targets=targets)
+
+
+def _far_away(address: str, concurrency: int, share: float, rows: int, effort: Effort) -> Table:
+    contenders = [
+        Contender("Gameball, bulk.stream", on_a_loop(partial(streaming, address, concurrency))),
+        Contender("plain aiohttp, workers", awaited(partial(peers.aiohttp, address, concurrency), concurrency)),
+        Contender("requests, threads", in_threads(partial(peers.requests_each, address, concurrency))),
+    ]
+    comparison = side_by_side(contenders, effort, step=1000, count=rows)
+    possible = concurrency / LATENCY
+    reached = Figure.over([1 / turn.wall / possible for turn in comparison.measured[0].turns])
+    return compared(
+        f"fanout: {rows:,} rows, {concurrency} at a time, an answer after 50 ms",
+        comparison,
+        "row",
+        targets=[Target(f"share of the {possible:,.0f} rows/s that are possible", reached, "at least", share, "%")],
+    )
+
+
+def journal(effort: Effort) -> Iterator[Table]:
+    """What a journal costs, when answers take 5 ms."""
+    rows = effort.of(full=20_000, quick=3_000)
+    with serving(latency=0.005) as address:
+        contenders = [
+            Contender("with a journal", on_a_loop(partial(streaming, address, 64, journaled=True))),
+            Contender("without", on_a_loop(partial(streaming, address, 64))),
+        ]
+        comparison = side_by_side(contenders, _few_rounds(effort), step=1000, count=rows)
+    kept, forgotten = comparison.measured
+    cost = Figure.over([1 - b.wall / a.wall for a, b in zip(kept.turns, forgotten.turns, strict=True)])
+    target = Target("the journal's cost in throughput", cost, "at most", 0.1, "%")
+    title = f"journal: {rows:,} rows, 64 at a time, an answer after 5 ms"
+    yield compared(title, comparison, "row", targets=[target])
