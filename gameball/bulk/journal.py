@@ -17,6 +17,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,40 +95,40 @@ INTEND: Final = """
     WHERE number = told.value ->> 0
 """
 
-NEXT_OF_PLAYER: Final = """
-    SELECT json_group_array(json_array(number, player))
-    FROM (
-        SELECT min(later.number) AS number, later.player AS player
-        FROM json_each(?) AS done
-        JOIN rows ON rows.number = done.value
-        JOIN rows AS later ON later.player = rows.player AND later.number > rows.number
-        GROUP BY done.value
-    )
-    WHERE number <= ?
+ROWS: Final = """
+    SELECT '[' || group_concat(
+        '[' || number || ',"' || kind || '",' || request || ',' || json_quote(intent) || ',' || json_quote(batch) || ']'
+    ) || ']'
+    FROM rows
 """
+"""Requests are JSON already: they go into the list as they are."""
 
-NEXT_IN_ORDER: Final = """
-    SELECT json_group_array(json_array(number, player))
-    FROM (
-        SELECT number, player FROM rows
+BY_NUMBER: Final = f"""
+    {ROWS} WHERE number IN (SELECT value FROM json_each(?))
+"""  # noqa: S608 (constants only; so the next two)
+
+NEXT_OF_PLAYER: Final = f"""
+    {ROWS} WHERE number <= ? AND number IN (
+        SELECT (SELECT min(later.number) FROM rows AS later WHERE later.player = ended.player AND later.number > value)
+        FROM json_each(?) JOIN rows AS ended ON ended.number = value
+    )
+"""  # noqa: S608
+
+NEXT_IN_ORDER: Final = f"""
+    {ROWS} WHERE number IN (
+        SELECT number FROM rows
         WHERE number > ? AND ended IS NULL AND intent IS NULL AND player NOT IN (SELECT value FROM json_each(?))
         ORDER BY number LIMIT ?
     )
-"""
-
-WHOLE: Final = """
-    SELECT json_group_array(json_array(number, kind, request, intent, batch))
-    FROM rows WHERE number IN (SELECT value FROM json_each(?))
-"""
+"""  # noqa: S608
 
 LAST: Final = 2**63 - 1
 """Behind every row."""
 
-LEAST: Final = 256
-"""Rows that are looked at together, at the least."""
-
+_index: Final = attrgetter("index")
 _to_json: Final = msgspec.json.Encoder().encode
 _from_json: Final = msgspec.json.Decoder().decode
+_read_rows: Final = msgspec.json.Decoder(list[tuple[int, str, msgspec.Raw, str | None, str | None]]).decode
 _readers: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     name: msgspec.json.Decoder(kind) for kind, name in KINDS.items()
 }
@@ -358,40 +359,39 @@ class Journal:
         self._database.execute(INTEND, (_to_json(told),))
 
     def _hand_out(self, room: int) -> list[Row]:
-        numbers: list[int] = []
-        while self._lost and len(numbers) < room:
-            numbers.append(self._lost.popleft())
-        if len(numbers) < room and self._done:
-            done, self._done = self._done[: room - len(numbers)], self._done[room - len(numbers) :]
-            numbers += self._take(self._list(NEXT_OF_PLAYER, _to_json(done), self._seen))
-        while len(numbers) < room and not self._all_seen:
-            most = max(room - len(numbers), LEAST)
-            found = self._list(NEXT_IN_ORDER, self._seen, _to_json(list(self._players)), most)
-            for number, player in found:
-                if len(numbers) == room:
-                    break
-                self._seen = int(number)
-                numbers += self._take([(number, player)])
-            else:
-                if len(found) < most:  # what is left waits for an earlier row of its player
-                    self._seen, self._all_seen = LAST, True
-        if not numbers:
-            return []
-        rows = {row[0]: _row(*row) for row in self._list(WHOLE, _to_json(numbers))}
-        return [rows[number] for number in numbers]
+        rows: list[Row] = []
+        if self._lost and room > 0:
+            lost = [self._lost.popleft() for _ in range(min(room, len(self._lost)))]
+            rows += self._rows(BY_NUMBER, _to_json(lost))
+        while self._done and len(rows) < room:  # all of them, before anybody's later row may go
+            most = room - len(rows)
+            done, self._done = self._done[:most], self._done[most:]
+            rows += self._free(self._rows(NEXT_OF_PLAYER, self._seen, _to_json(done)))
+        while len(rows) < room and not self._all_seen:
+            most = room - len(rows)
+            found = self._rows(NEXT_IN_ORDER, self._seen, _to_json(list(self._players)), most)
+            # What is left when there are fewer waits for an earlier row of its player.
+            self._all_seen = len(found) < most
+            self._seen = LAST if self._all_seen else found[-1].index
+            rows += self._free(found)
+        for row in rows:
+            _freeze(row)
+        return rows
 
-    def _take(self, found: Sequence[tuple[int, str]]) -> list[int]:
-        numbers: list[int] = []
-        for number, player in found:
-            if player not in self._players:  # else it goes when that player's row has ended
-                self._players.add(player)
-                numbers.append(number)
-        return numbers
+    def _free(self, found: Sequence[Row]) -> list[Row]:
+        """Those whose player has no row on its way; another goes when that one has ended."""
+        rows: list[Row] = []
+        for row in found:
+            if row.request.player_unique_id not in self._players:
+                self._players.add(row.request.player_unique_id)
+                rows.append(row)
+        return rows
 
-    def _list(self, question: str, *values: object) -> list[Any]:
+    def _rows(self, question: str, *values: object) -> list[Row]:
         (listed,) = self._database.execute(question, values).fetchone()
-        found: list[Any] = _from_json(listed)
-        return found
+        rows = [] if listed is None else [_row(*row) for row in _read_rows(listed)]
+        rows.sort(key=_index)
+        return rows
 
     # What became of its rows.
 
@@ -522,16 +522,9 @@ def _freeze(row: Row) -> None:
         row.freeze(stamp())
 
 
-def _row(number: int, kind: str, request: str, intent: str | None, batch: str | None) -> Row:
-    row = Row(
-        number,
-        _readers[kind].decode(request),
-        time=datetime.fromisoformat(intent) if intent else None,
-        lost=intent is not None,
-        batch=batch,
-    )
-    _freeze(row)
-    return row
+def _row(number: int, kind: str, request: msgspec.Raw, intent: str | None, batch: str | None) -> Row:
+    time = datetime.fromisoformat(intent) if intent else None
+    return Row(number, _readers[kind].decode(request), time=time, lost=intent is not None, batch=batch)
 
 
 def _ended(result: RowResult) -> tuple[int, str, str | None, str | None, str | None]:

@@ -14,6 +14,10 @@ GRACE: Final = 10.0
 """Seconds that what is in flight may take to end when a run is left early."""
 
 
+TOGETHER: Final = 0.01
+"""Seconds that results wait for others while workers have enough to do: one turn of the queue does for many."""
+
+
 class Queue(Protocol):
     """Where a run's rows wait, and where their results are kept."""
 
@@ -80,6 +84,7 @@ class Run:
         self._dry = False
         """Whether the queue has no more rows than it gave, until some have ended."""
         self._broken = False
+        """Whether the queue has failed: then nothing more is sent."""
         gate.changed = self._wake
         queue.changed = self._news.set
 
@@ -96,7 +101,7 @@ class Run:
                 elif self._done:
                     break
                 else:
-                    await self._news.wait()
+                    await self._wait()
             if results := await self._put_back():
                 yield results
         except GeneratorExit:
@@ -123,6 +128,11 @@ class Run:
             asyncio.get_running_loop().call_at(self._leave_by, self._news.set)
         self._news.set()
 
+    async def _wait(self) -> None:
+        await self._news.wait()
+        if len(self._ready) > self._courier.at_once // 2:
+            await asyncio.sleep(TOGETHER)
+
     async def _fill(self) -> None:
         if not self._stopping:
             try:
@@ -136,11 +146,13 @@ class Run:
         ended, self._ended = self._ended, []
         results = [one for one in ended if isinstance(one, RowResult)]
         back = [one for one in ended if isinstance(one, Row)]
-        self._broken = True  # unless it ends well: nothing may be sent that could not be written down before
         room = self._room
-        rows = await self._queue.turn(results, back, room)
+        try:
+            rows = await self._queue.turn(results, back, room)
+        except BaseException:
+            self._broken = True
+            raise
         self._dry = len(rows) < room
-        self._broken = False
         self._ready.extendleft(reversed(back))
         self._ready.extend(rows)
         self._wake_workers()
