@@ -175,7 +175,6 @@ class Journal:
             self._made = create and self._make()
             if not self.path.is_file():
                 raise JournalError(f"there is no journal at {self.path}")
-            self.path.chmod(0o600)
             self._database = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             with _told(self.path):
@@ -221,6 +220,7 @@ class Journal:
                 f"journal {self.path} was written by a newer version of gameball (schema {schema}; this one knows"
                 f" {SCHEMA}): upgrade gameball"
             )
+        self.path.chmod(0o600)
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = FULL")
         run("BEGIN IMMEDIATE")  # from here on it is locked
@@ -228,8 +228,14 @@ class Journal:
         if empty:
             return
         if run("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise JournalError(f"journal {self.path} is damaged")
-        self._read_run()
+            raise self._damaged()
+        try:
+            self._read_run()
+        except (LookupError, TypeError, ValueError):
+            raise self._damaged() from None
+
+    def _damaged(self) -> JournalError:
+        return JournalError(f"journal {self.path} is damaged")
 
     def _number(self, question: str, *values: object) -> int:
         (number,) = self._database.execute(question, values).fetchone()
@@ -496,6 +502,8 @@ def _told(path: Path) -> Generator[None]:
         raise JournalError(f"journal {path} {_in_words(error)}") from None
     except OSError as error:
         raise JournalError(f"journal {path} cannot be used: {error.strerror}") from None
+    except msgspec.MsgspecError:
+        raise JournalError(f"journal {path} is damaged") from None
 
 
 def _in_words(error: sqlite3.Error) -> str:

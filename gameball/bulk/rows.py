@@ -87,7 +87,7 @@ class BulkReport:
     Attributes:
         rows: Rows that were taken in.
         applied, already_applied, rejected, needs_review: How many ended in which state.
-        points: The points of all that was applied; see `RowResult.points`.
+        points: The points of all that is applied, now or already; see `RowResult.points`.
         seconds: How long it took.
         sent: How many times a row or a batch was sent, or tried to; resends included.
         looked_up: How many times a transaction was looked for.

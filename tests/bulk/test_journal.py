@@ -313,11 +313,26 @@ def scribble(path: Path) -> None:
         (scribble, "is no journal"),
         (cut, "is damaged|is no journal"),
         (lose_a_page, "is damaged"),
+        (spoil("UPDATE rows SET ended = 'perhaps' WHERE number = 3"), "is damaged"),
+        (spoil("UPDATE rows SET points = 'many' WHERE number = 3"), "is damaged"),
+        (spoil("DELETE FROM run"), "is damaged"),
         (block_the_log, "cannot be used: unable to open database file"),
         (lambda path: path.unlink(), "there is no journal at"),
         (lambda path: path.write_bytes(b""), "holds no rows yet"),
     ],
-    ids=["newer", "a database", "scribbled", "cut", "a page lost", "no log", "gone", "empty"],
+    ids=[
+        "newer",
+        "a database",
+        "scribbled",
+        "cut",
+        "a page lost",
+        "a state",
+        "points",
+        "no account",
+        "no log",
+        "gone",
+        "empty",
+    ],
 )
 async def test_what_is_no_good_journal_is_refused_in_a_sentence(
     api: Api, caller: AsyncGameball, kept: Path, change: Callable[[Path], None], sentence: str
@@ -404,6 +419,24 @@ async def test_a_journal_that_is_in_use_is_refused_before_rows_are_read(
         await caller.bulk.run(rows(), journal=kept)
     other.close()
     assert len(api.ids) == 10
+
+
+async def test_a_row_that_cannot_be_read_stops_the_run(api: Api, caller: AsyncGameball, kept: Path) -> None:
+    spoil("UPDATE rows SET ended = NULL, intent = NULL, request = '{}' WHERE number = 3")(kept)
+    with pytest.raises(JournalError, match="is damaged"):
+        await caller.bulk.resume(kept)
+    assert len(api.ids) == 10
+
+
+async def test_a_file_that_is_no_journal_is_left_as_it_is(caller: AsyncGameball, tmp_path: Path) -> None:
+    orders = tmp_path / "orders.csv"
+    orders.write_text("transaction_id,amount\n" * 1000)
+    orders.chmod(0o644)
+    with pytest.raises(JournalError, match="is no journal"):
+        await caller.bulk.run(pays(1), journal=orders)
+
+    assert orders.read_text() == "transaction_id,amount\n" * 1000
+    assert stat.S_IMODE(orders.stat().st_mode) == 0o644
 
 
 async def test_a_folder_that_is_not_there_is_told(caller: AsyncGameball, tmp_path: Path) -> None:
