@@ -221,8 +221,9 @@ class Journal:
                 f" {SCHEMA}): upgrade gameball"
             )
         self.path.chmod(0o600)
-        run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = FULL")
+        if not empty:
+            run("PRAGMA journal_mode = WAL")
         run("BEGIN IMMEDIATE")  # from here on it is locked
         run("COMMIT")
         if empty:
@@ -322,6 +323,8 @@ class Journal:
             self._database.execute(f"PRAGMA application_id = {MARK}")
             self._database.execute(f"PRAGMA user_version = {SCHEMA}")
             self._database.execute("COMMIT")
+            # Not before: a write-ahead log would hold all rows once more.
+            self._database.execute("PRAGMA journal_mode = WAL")
             self._read_run()
 
     # The queue.
