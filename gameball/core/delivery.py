@@ -10,7 +10,7 @@ import anyio
 from attrs import field, frozen
 
 from gameball.core import codec
-from gameball.core.operation import Found, Operation, Replay, Settle, Signature
+from gameball.core.operation import Absent, Found, Operation, Replay, Settle, Signature
 from gameball.core.pace import Pace
 from gameball.core.policy import Budget, Course, GiveUp, LookUp, Problem, Send, Settled, SettledBy, Step, retry_after
 from gameball.core.transport import Transport
@@ -220,21 +220,21 @@ class Delivery:
         step = course.after_look_up(finding, asyncio.get_running_loop().time())
         self._report(settle.look_up, course.look_ups, result, seconds, step)
         if isinstance(step, Settled):
-            return await self._in_detail(settle, step, result, course.deadline)
+            return await self._in_detail(settle, step, result, course)
         return step, result
 
     async def _in_detail(
-        self, settle: Settle[T], settled: Settled, result: Answer | Failure, deadline: float
+        self, settle: Settle[T], settled: Settled, result: Answer | Failure, course: Course
     ) -> tuple[Step, Answer | Failure]:
         """Ask once more for what the list does not tell; without an answer, what it told must do."""
         if settle.detail is None or settle.complete is None:
             return settled, result
-        told, seconds = await self._exchange(codec.encode(settle.detail, self.headers), deadline)
+        told, seconds = await self._exchange(codec.encode(settle.detail, self.headers), course.deadline)
         reading = _read(settle.detail, told)
-        self._report(settle.detail, 1, told, seconds, settled)
-        if isinstance(reading, Found):
-            return Settled(settle.complete(settled.value, reading.value), settled.by), told
-        return settled, result
+        finding = settle.complete(settled.value, reading.value) if isinstance(reading, Found) else Absent()
+        step = course.after_detail(settled, finding)
+        self._report(settle.detail, 1, told, seconds, step)
+        return step, told if isinstance(reading, Found) else result
 
     async def _exchange(self, request: Request, deadline: float) -> tuple[Answer | Failure, float]:
         """One request at the pace that the rate limit allows; what came of it, and how many seconds it took."""

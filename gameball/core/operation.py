@@ -64,13 +64,13 @@ class Settle(Generic[T]):
         look_up: The read that tells whether it is there.
         match: What the answer to it says, or why it says nothing; pure.
         detail: A second read that tells the value better than the first.
-        complete: What both say together; pure.
+        complete: What both say together; pure. Different: the first one's row belongs to something else after all.
     """
 
     look_up: "Operation[Any]"
     match: Callable[[Any], Finding[T] | GameballError]
     detail: "Operation[Any] | None" = None
-    complete: Callable[[T, Any], T] | None = None
+    complete: Callable[[T, Any], Finding[T]] | None = None
 
 
 def _below_the_base(_: object, attribute: "Attribute[str]", value: str) -> None:

@@ -217,6 +217,14 @@ class Course:
             return self._after_unread(finding, now)
         return self._after_absence(finding, now)
 
+    def after_detail(self, settled: Settled, finding: "Finding[Any]") -> Step:
+        """A second read, which tells more than the list did, ended."""
+        if isinstance(finding, Found):
+            return Settled(finding.value, settled.by)
+        if isinstance(finding, Different) and self._open is None and self._refusal is not None:
+            return GiveUp(self._duplicate(self._refusal))
+        return settled  # what the list told must do
+
     @property
     def _keyed(self) -> bool:
         """Whether it can be looked up; what cannot is never sent blindly again."""

@@ -131,10 +131,12 @@ def refund(request: RefundRequest, page: TransactionPage) -> Told[OrderTransacti
     return _find(request, page, is_ours, rebuild)
 
 
-def with_order(refunded: OrderTransactions, order: OrderTransactions) -> OrderTransactions:
-    """The whole order, as the refund's own answer tells it, unless the order does not know of the refund yet."""
+def with_order(refunded: OrderTransactions, order: OrderTransactions) -> Finding[OrderTransactions]:
+    """The whole order, as the refund's own answer tells it; one that lacks the refund says that it is another's."""
     ours = refunded.order_transactions[0].transaction_id
-    return order if any(row.transaction_id == ours for row in order.order_transactions) else refunded
+    if any(row.transaction_id == ours for row in order.order_transactions):
+        return Found(order)
+    return Different() if _shows_all(order.order_transactions, order.total, order.count) else Absent()
 
 
 # --- the rules they share
@@ -148,7 +150,7 @@ def _find(
 ) -> Told[T]:
     same_id = [row for row in page.transactions if row.transaction_id == request.transaction_id]
     ours = [row for row in same_id if _same_player(row, request) and is_ours(row)]
-    if not ours and not _shows_all(page):
+    if not ours and not _shows_all(page.transactions, page.total, page.count):
         return UnexpectedAnswerError("the list does not show every transaction with its id")
     if not ours:
         return Different() if same_id else Absent()
@@ -156,9 +158,8 @@ def _find(
     return UnexpectedAnswerError("the list does not tell its points") if value is None else Found(value)
 
 
-def _shows_all(page: TransactionPage) -> bool:
-    shown = len(page.transactions)
-    return max(page.total or 0, page.count or 0) <= shown and all(row.transaction_id for row in page.transactions)
+def _shows_all(rows: Sequence[Transaction | OrderTransaction], *counts: int | None) -> bool:
+    return all(row.transaction_id for row in rows) and all(count is None or count <= len(rows) for count in counts)
 
 
 def _is_kind(row: Transaction, kinds: Sequence[Type], direction: Direction | None) -> bool:

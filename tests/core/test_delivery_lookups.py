@@ -476,6 +476,19 @@ async def test_a_refund_is_settled_by_its_row_where_its_order_cannot_tell(
     assert server.requests[2].line == "GET /api/v3.0/integrations/order/t0/transactions HTTP/1.1"
 
 
+@pytest.mark.parametrize("code", [304, 305])
+async def test_a_refund_under_the_id_of_another_orders_refund_is_not_applied(
+    server: Server, awaited: MakeAwaited, code: int
+) -> None:
+    its_order = Server.answer({"orderTransactions": [PAYMENT_ROW], "total": 1, "count": 1})
+    server.script(server.refusal(code), page(ROWS["refund"]), its_order)
+    error = await failure_of(awaited(server.base_url), OPERATIONS["refund"]())
+
+    assert isinstance(error, DuplicateTransactionError)
+    assert (error.outcome, error.code, error.attempts) == ("not_applied", code, 1)
+    assert server.methods == ["POST", "GET", "GET"]
+
+
 # --- writes that set a state
 
 

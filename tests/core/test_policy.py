@@ -737,6 +737,28 @@ def test_another_transaction_under_the_id_is_a_duplicate_and_nothing_was_applied
     assert "different transaction" in error.message
 
 
+@each(DUPLICATE)
+def test_a_duplicate_that_a_second_read_tells_apart_is_another_transaction(problem: APIError) -> None:
+    told = Told("refund")
+    settled = told.then(problem, FOUND)
+    assert isinstance(settled, Settled)
+    step = told.course.after_detail(settled, Different())
+
+    assert isinstance(step, GiveUp)
+    assert isinstance(step.error, DuplicateTransactionError)
+    assert (step.error.outcome, step.error.code) == ("not_applied", problem.code)
+
+
+@pytest.mark.parametrize("before", [[LOST], [LOST, Absent(), Absent(), DUPLICATE[0]]], ids=["lost", "then refused"])
+def test_a_second_read_that_lacks_a_lost_write_does_not_speak_against_the_first(before: list[Event]) -> None:
+    told = Told("refund")
+    settled = told.then(*before, FOUND)
+    assert isinstance(settled, Settled)
+
+    assert told.course.after_detail(settled, Different()) == settled
+    assert told.course.after_detail(settled, Found("more")) == Settled("more", "lookup")
+
+
 @pytest.mark.parametrize("call", KEYED)
 def test_a_duplicate_that_is_nowhere_is_looked_up_twice_and_is_unknown(call: str) -> None:
     told = Told(call)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from gameball import UnexpectedAnswerError
 from gameball.core.operation import Absent, Different, Found
@@ -351,14 +352,21 @@ def order(*ids: str | None) -> OrderTransactions:
 def test_a_refund_is_told_by_its_order() -> None:
     whole = order("tra_0", "tra_1")
 
-    assert lookup.with_order(order("tra_1"), whole) is whole
+    assert lookup.with_order(order("tra_1"), whole) == Found(whole)
 
 
-@pytest.mark.parametrize("ids", [(), ("tra_0",), ("TRA_1",), (None,)])
-def test_unless_the_order_does_not_know_of_it_yet(ids: tuple[str | None, ...]) -> None:
-    refunded = order("tra_1")
+@pytest.mark.parametrize("ids", [(), ("tra_0",), ("TRA_1",)])
+def test_a_refund_that_its_order_lacks_is_another_orders(ids: tuple[str, ...]) -> None:
+    assert lookup.with_order(order("tra_1"), order(*ids)) == Different()
 
-    assert lookup.with_order(refunded, order(*ids)) is refunded
+
+@pytest.mark.parametrize(
+    "partial",
+    [order("tra_0", None), evolve(order("tra_0"), total=2), evolve(order("tra_0"), count=2)],
+    ids=["a row without its id", "total", "count"],
+)
+def test_unless_the_order_does_not_show_all_of_it(partial: OrderTransactions) -> None:
+    assert lookup.with_order(order("tra_1"), partial) == Absent()
 
 
 # --- how the operations carry it
