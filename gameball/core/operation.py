@@ -95,7 +95,7 @@ class Operation(Generic[T]):
         transaction_id: The id under which the API takes the request only once, where there is one.
         settle: How it is looked up, for writes that have such an id.
         restamp: Builds it anew with another time, where the time is not the caller's.
-        gone_is_done: Whether not-found, after a try of our own, means that it was done.
+        gone_is_done: Whether the API's not-found, after a try of our own, means that it was done.
         check: What the caller can look at when the outcome stays unknown, in one sentence.
     """
 
@@ -116,8 +116,8 @@ class Operation(Generic[T]):
 
     @property
     def reads(self) -> bool:
-        """Whether the call changes nothing at the API."""
-        return self.method in ("GET", "HEAD")
+        """Whether the call changes nothing at the API. A GET that must not be sent twice (`Replay.NEVER`) may."""
+        return self.replay is Replay.SAFE and self.method in ("GET", "HEAD")
 
 
 def path(template: str, **values: str) -> str:

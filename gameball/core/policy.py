@@ -239,7 +239,7 @@ class Course:
         return GiveUp(self._final(problem, now))
 
     def _after_refusal(self, refusal: APIError, now: float) -> Step:
-        if self._open is not None and self.operation.gone_is_done and isinstance(refusal, NotFoundError):
+        if self._open is not None and self.operation.gone_is_done and _is_gone(refusal):
             return Settled(None, "answer")
         duplicate = _as_duplicate(refusal)
         if self._keyed and (duplicate or self._open is not None):
@@ -347,6 +347,11 @@ def _is_final(problem: Problem | None) -> bool:
 
 def _as_duplicate(problem: Problem | None) -> TypeGuard[APIError]:
     return isinstance(problem, DuplicateTransactionError | TransactionTimeTakenError)
+
+
+def _is_gone(refusal: APIError) -> bool:
+    """The API itself says so; a 404 without a code of its own may be a proxy's."""
+    return isinstance(refusal, NotFoundError) and refusal.code is not None
 
 
 def _without_answer(failure: Failure, *, late: bool) -> GameballError:

@@ -21,6 +21,7 @@ from gameball import (
     OrderTransactions,
     OutcomeUnknownError,
     Redemption,
+    Replay,
     Retries,
     Timeouts,
     TransactionTimeTakenError,
@@ -498,6 +499,22 @@ async def test_a_reversal_that_was_lost_is_sent_again_and_gone_means_done(server
 
     assert (delivered.value, delivered.settled_by, delivered.attempts) == (None, "answer", 2)
     assert server.methods == ["DELETE", "DELETE"]
+
+
+async def test_a_proxys_404_does_not_mean_that_it_is_gone(server: Server, awaited: MakeAwaited) -> None:
+    server.script("close", server.answer(b"<html>nothing here</html>", status=404))
+    with pytest.raises(OutcomeUnknownError):
+        await awaited(server.base_url, retries=QUICK).batches.stop("7")
+    assert server.methods == ["DELETE", "DELETE"]
+
+
+async def test_a_get_that_must_not_be_sent_twice_has_an_unknown_outcome_when_its_answer_is_lost(
+    server: Server, awaited: MakeAwaited
+) -> None:
+    server.script(server.answer({}, status=503))
+    with pytest.raises(OutcomeUnknownError):
+        await awaited(server.base_url).request("GET", "/charge", replay=Replay.NEVER)
+    assert server.methods == ["GET"]
 
 
 async def test_gone_at_the_first_try_is_not_done(server: Server, awaited: MakeAwaited) -> None:

@@ -55,8 +55,9 @@ def test_headers_are_not_shared_between_operations() -> None:
 @pytest.mark.parametrize(
     ("method", "reads"), [("GET", True), ("HEAD", True), ("POST", False), ("PUT", False), ("DELETE", False)]
 )
-def test_only_get_and_head_read(method: str, *, reads: bool) -> None:
+def test_only_get_and_head_read_unless_they_must_not_be_sent_twice(method: str, *, reads: bool) -> None:
     assert read(method).reads is reads
+    assert not attrs.evolve(read(method), replay=Replay.NEVER).reads
 
 
 # --- path

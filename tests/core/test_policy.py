@@ -81,6 +81,7 @@ CALLS["with its own time"] = transactions.cashback(
 CALLS["update"] = Operation(
     name="clients.update", method="PUT", path="/integrations/client", returns=type(None), replay=Replay.SAFE
 )
+CALLS["get once"] = Operation(name="GET /charge", method="GET", path="/charge", returns=object, replay=Replay.NEVER)
 
 READS = ("list", "for_order")
 SAFE_WRITES = ("reverse_hold", "update")
@@ -358,14 +359,19 @@ def test_a_safe_write_refused_after_a_lost_try_is_unknown_with_the_code(problem:
     assert problem.message in error.message
 
 
-@each([problem for problem in CLEAR if isinstance(problem, NotFoundError)])
+GONE = [problem for problem in CLEAR if isinstance(problem, NotFoundError) and problem.code is not None]
+
+
+@each(GONE)
 def test_a_hold_that_is_gone_after_a_lost_reversal_was_reversed(problem: APIError) -> None:
     assert Told("reverse_hold").then(LOST, problem) == Settled(None, "answer")
     assert Told("reverse_hold").then(LOST, UNSENT, problem) == Settled(None, "answer")
 
 
-@each([problem for problem in [*CLEAR, *DUPLICATE] if not isinstance(problem, NotFoundError)])
-def test_but_no_other_refusal_says_that_it_is_done(problem: APIError) -> None:
+@each([problem for problem in [*CLEAR, *DUPLICATE] if problem not in GONE])
+def test_but_no_other_refusal_says_that_it_is_done_nor_a_404_without_a_code(
+    problem: APIError,
+) -> None:
     assert type(Told("reverse_hold").ends(LOST, problem)) is OutcomeUnknownError
 
 
@@ -394,6 +400,13 @@ def test_a_write_without_a_key_is_never_sent_again(call: str, before: list[Probl
     assert type(error) is OutcomeUnknownError
     reason = problem.reason if isinstance(problem, Failure) else problem.message
     assert error.message == f"it may have been applied, and nothing settles it ({reason}); {CALLS[call].check}"
+
+
+@each(UNKNOWN)
+def test_nor_is_a_get_that_must_not_be_sent_twice_and_it_may_have_been_applied(problem: Problem) -> None:
+    error = Told("get once").ends(problem)
+
+    assert (type(error), error.outcome) == (OutcomeUnknownError, "unknown")
 
 
 @pytest.mark.parametrize("call", READS)

@@ -219,7 +219,7 @@ async def test_a_success_that_is_no_json_is_no_answer(call: "Ask", wire: "Wire",
         ("POST", Replay.SAFE, 2, OutcomeUnknownError),
         ("PUT", Replay.SAFE, 2, OutcomeUnknownError),
         ("DELETE", Replay.NEVER, 1, OutcomeUnknownError),
-        ("GET", Replay.NEVER, 1, ServerError),
+        ("GET", Replay.NEVER, 1, OutcomeUnknownError),
     ],
 )
 async def test_reads_are_repeated_and_the_rest_only_when_it_is_allowed(
