@@ -56,6 +56,9 @@ ENVELOPES: Final[Mapping[Any, tuple[str, ...]]] = {
 }
 """Answers that are one value, and the keys it comes under; the value itself, bare, is read as well."""
 
+PRIVATE: Final = frozenset({"otp", "email", "mobile"})
+"""Fields of requests whose values appear in no error and no log."""
+
 _json = msgspec.json.Decoder(float_hook=Decimal)
 _write = msgspec.json.Encoder(decimal_format="number").encode
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -144,18 +147,25 @@ def _spelling(name: str) -> str:
     return SPELLINGS.get(name) or head + "".join(part.capitalize() for part in rest)
 
 
-def one_time_passwords(body: Any) -> Iterator[str]:
-    """The passwords anywhere in a body: of one request, of a batch's rows, or of plain JSON."""
-    if attrs.has(type(body)):
-        body = attrs.asdict(body, recurse=False)
-    if isinstance(body, Mapping):
-        for name, part in body.items():
-            if isinstance(part, str) and part and str(name).casefold() == "otp":
-                yield part
-            yield from one_time_passwords(part)
-    elif isinstance(body, list | tuple):
-        for part in body:
-            yield from one_time_passwords(part)
+def private_words(operation: Operation[Any]) -> list[str]:
+    """What must not be seen of a request, in each form in which the API may repeat it; the longest first."""
+    words = {word for part in (operation.query, operation.body) for word in _private(part)}
+    forms = {form for word in words for form in (word, word.lower(), quote(word, safe=""))}
+    return sorted(forms, key=len, reverse=True)
+
+
+def _private(part: Any) -> Iterator[str]:
+    """The values of private fields anywhere in it: in one request, in a batch's rows, or in plain JSON."""
+    if attrs.has(type(part)):
+        part = attrs.asdict(part, recurse=False)
+    if isinstance(part, Mapping):
+        for name, value in part.items():
+            if str(name).casefold() in PRIVATE and isinstance(value, str | int) and (word := _line(str(value))):
+                yield word
+            yield from _private(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _private(value)
 
 
 # --- in

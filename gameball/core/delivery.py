@@ -260,8 +260,8 @@ class Delivery:
             raise self.complete(error, operation, 0) from None
 
     def _masked(self, text: str, operation: Operation[Any]) -> str:
-        for password in codec.one_time_passwords(operation.body):
-            text = text.replace(password, "****")
+        for word in codec.private_words(operation):
+            text = text.replace(word, "****")
         # Cut last: half a key is a key's half told.
         return self.credentials.redact(text)[:LONGEST_MESSAGE]
 

@@ -30,7 +30,7 @@ from gameball import (
     errors as all_errors,
 )
 from gameball.core.delivery import Attempt
-from gameball.models.transactions import CashbackRequest
+from gameball.models.transactions import CashbackRequest, RedeemRequest
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
 
@@ -457,6 +457,41 @@ async def test_a_key_that_the_api_repeats_is_not_shown(server: Server, awaited: 
     error = await failure_of(WRITES["cashback"], awaited(server.base_url))
 
     assert "unknown key ****" in str(error)
+
+
+PRIVATE: dict[str, Call] = {
+    "in a call": lambda c: c.transactions.redeem(
+        player_unique_id="p", transaction_id="t", redeemed_amount=1, email="Jo@X.io", mobile="+2010", otp="9876"
+    ),
+    "in a batch": lambda c: c.batches.start_redeem(
+        [
+            RedeemRequest(
+                player_unique_id="p", transaction_id="t", redeemed_amount=1, email="Jo@X.io", mobile="+2010", otp="9876"
+            )
+        ]
+    ),
+    "in a body of one's own": lambda c: c.request(
+        "POST", "/x", json={"rows": [{"OTP": 9876, "Email": "Jo@X.io", "mobile": " +2010 "}]}
+    ),
+    "in a query": lambda c: c.request("GET", "/x", query={"otp": 9876, "email": "Jo@X.io", "mobile": "+2010"}),
+}
+
+
+@pytest.mark.parametrize("call", PRIVATE.values(), ids=PRIVATE)
+async def test_what_is_private_in_a_request_is_not_shown_when_the_api_repeats_it(
+    server: Server, awaited: MakeAwaited, caplog: pytest.LogCaptureFixture, call: Call
+) -> None:
+    caplog.set_level(logging.DEBUG, "gameball")
+    echo = "no Jo@X.io jo@x.io Jo%40X.io, +2010 %2B2010, code 9876"
+    refusal = {"code": 7, "message": echo, "requestId": echo}
+    server.script(server.answer(refusal, status=422, headers={"X-Request-Id": echo}))
+    told: list[Attempt] = []
+    error = await failure_of(call, awaited(server.base_url, observers=[told.append]))
+
+    assert error.message == "no **** **** ****, **** ****, code ****"
+    assert [error.request_id, told[0].request_id] == [error.message] * 2
+    seen = f"{error!r} {error.args} {vars(error)} {told} {caplog.text}".lower()
+    assert not [word for word in ("x.io", "2010", "9876") if word in seen]
 
 
 # --- the total
