@@ -51,7 +51,7 @@ async def streaming(address: str, concurrency: int, *, journaled: bool = False) 
 
 def fanout(effort: Effort) -> Iterator[Table]:
     """20,000 rows with streamed results, at 0 ms and at 50 ms."""
-    rows = effort.of(full=20_000, quick=3_000)
+    rows = effort.of(full=20_000, quick=2_000)
     with serving() as address:
         yield _at_once(address, rows, _few_rounds(effort))
     with serving(latency=LATENCY) as address:
@@ -97,7 +97,7 @@ def _far_away(address: str, concurrency: int, share: float, rows: int, effort: E
 
 def journal(effort: Effort) -> Iterator[Table]:
     """What a journal costs, when answers take 5 ms."""
-    rows = effort.of(full=20_000, quick=3_000)
+    rows = effort.of(full=20_000, quick=2_000)
     with serving(latency=0.005) as address:
         contenders = [
             Contender("with a journal", on_a_loop(partial(streaming, address, 64, journaled=True))),

@@ -39,7 +39,8 @@ def call(effort: Effort) -> Iterator[Table]:
                         in_threads(partial(peers.urllib3_shared, address, MANY_THREADS)),
                     ),
                 ]
-            comparison = side_by_side(contenders, effort, step=concurrency)
+            # httpx makes so much of waking idle connections that a turn of one call each would show little else.
+            comparison = side_by_side(contenders, effort, step=concurrency * effort.of(full=4, quick=1))
             yield compared(
                 f"call: awaited, {concurrency} at a time",
                 comparison,

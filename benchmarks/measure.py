@@ -57,7 +57,7 @@ class Effort:
 
 
 FULL: Final = Effort(rounds=15, seconds=0.25)
-QUICK: Final = Effort(rounds=3, seconds=0.08, quick=True)
+QUICK: Final = Effort(rounds=2, seconds=0.05, quick=True)
 
 
 @frozen

@@ -21,6 +21,7 @@ from benchmarks.answers import ROUTES
 
 HEAD: Final = "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n"
 SOURCE: Final = Path(__file__).with_name("server.c")
+IN_PYTHON: Final = [sys.executable, "-m", "benchmarks.server"]
 
 CORES: Final = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 """What this process may run on: the first is for the client, the last for the server."""
@@ -58,7 +59,7 @@ def program() -> list[str]:
         command = [compiler, "-O2", "-o", str(binary), str(SOURCE)]
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             return [str(binary)]
-    return [sys.executable, "-m", "benchmarks.server"]
+    return IN_PYTHON
 
 
 def _written(folder: Path) -> Iterator[str]:

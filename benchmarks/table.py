@@ -106,7 +106,7 @@ def _measured(target: Target) -> str:
 
 
 def _with_unit(value: float, unit: str) -> str:
-    return f"{value:.0%}" if unit == "%" else f"{value:.2f}{unit}" if unit == "x" else f"{value:.1f} {unit}"
+    return f"{value:.0%}" if unit == "%" else f"{value:.2f}{unit}" if unit == "x" else f"{round(value, 1):g} {unit}"
 
 
 def _notes(table: Table) -> Iterable[str]:
