@@ -10,6 +10,7 @@ from benchmarks.server import serving
 from benchmarks.table import Table, Target, compared
 
 CONCURRENCY: Final = (1, 10, 100, 500)
+MOST_OF_HTTPX: Final = 100
 THREADS: Final = 32
 MANY_THREADS: Final = 100
 
@@ -29,8 +30,11 @@ def call(effort: Effort) -> Iterator[Table]:
                     awaited(partial(peers.gameball, address, concurrency, observed=True), concurrency),
                 ),
                 Contender(PLAIN_AIOHTTP, awaited(partial(peers.aiohttp, address, concurrency), concurrency)),
-                Contender("httpx", awaited(partial(peers.httpx, address, concurrency), concurrency)),
             ]
+            notes = [f"httpx is left out: a call takes it milliseconds above {MOST_OF_HTTPX} at a time"]
+            if concurrency <= MOST_OF_HTTPX:
+                contenders.append(Contender("httpx", awaited(partial(peers.httpx, address, concurrency), concurrency)))
+                notes = []
             if concurrency == MANY_THREADS:
                 contenders += [
                     Contender(REQUESTS_IN_THREADS, in_threads(partial(peers.requests_each, address, MANY_THREADS))),
@@ -46,6 +50,7 @@ def call(effort: Effort) -> Iterator[Table]:
                 comparison,
                 "call",
                 targets=_call_targets(comparison) if concurrency == MANY_THREADS else (),
+                notes=notes,
             )
 
 

@@ -26,7 +26,8 @@ PROGRAM: Final = """\
 import json, sys, time
 wall, cpu = time.perf_counter(), time.process_time()
 {}
-print(json.dumps([time.process_time() - cpu, time.perf_counter() - wall, sum("aiohttp" in name for name in sys.modules)]))
+cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+print(json.dumps([cpu, wall, sum("aiohttp" in name for name in sys.modules)]))
 """
 
 

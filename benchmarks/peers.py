@@ -70,7 +70,8 @@ async def httpx(address: str, connections: int) -> AsyncIterator[AsyncCall]:
     from httpx import AsyncClient, Limits
 
     # While others have their turn its connections are idle, for longer than it would keep them.
-    async with AsyncClient(limits=Limits(max_connections=connections, keepalive_expiry=60)) as client:
+    limits = Limits(max_connections=connections, keepalive_expiry=60)
+    async with AsyncClient(limits=limits, timeout=60) as client:
 
         async def call(number: int) -> None:
             (await client.post(address + CASHBACK, json=order(number), headers=HEADERS)).json()
