@@ -13,17 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.table import Table
 
+from gameball.bulk.files import BadRowsError, RowsFile
+from gameball.bulk.rows import BulkReport, Request
 from gameball.client import AsyncGameball, Gameball
-from gameball.errors import GameballError
 from gameball.models.transactions import CashbackRequest, CashbackReward
-from gameball.orders import BadOrdersError, read_orders
-from gameball.resources import transactions
 from gameball.sandbox import Sandbox
 from gameball.settings import Timeouts
 
 GENERATED: Final = 2000
 PLAYERS: Final = 300
-SIDE_BY_SIDE: Final = 64
 SHOWN_PROBLEMS: Final = 5
 PATIENCE: Final = Timeouts(attempt=5.0, total=60.0)
 """A local server that has not answered within five seconds does not mean to."""
@@ -58,8 +56,8 @@ def run(orders: Path | None, console: Console, *, chaos: bool = False) -> int:
     With `chaos` the orders go through a network that fails for every tenth call, before or after the effect.
     """
     try:
-        requests = read_orders(orders) if orders is not None else generated_orders()
-    except BadOrdersError as error:
+        requests = generated_orders() if orders is None else orders_of(orders)
+    except BadRowsError as error:
         console.print(str(error), style="red", markup=False)
         return 2
     with Sandbox() as sandbox:
@@ -69,13 +67,19 @@ def run(orders: Path | None, console: Console, *, chaos: bool = False) -> int:
     with Sandbox() as sandbox:
         if chaos:
             sandbox.faults.random(rate=FAULTY, seed=SEED)
-        rewards, problems = asyncio.run(reward_all(sandbox, requests, console))
+        report = reward_all(sandbox, requests, console)
         if chaos:
             console.print(f"{len(sandbox.faults.fired):,} calls failed on purpose, before or after their effect.")
-        return prove(sandbox, requests, rewards, problems, console)
+        return prove(sandbox, requests, report, console)
 
 
-def generated_orders() -> list[CashbackRequest]:
+def orders_of(path: Path) -> list[Request]:
+    """The rows of a file."""
+    with RowsFile(path) as rows:
+        return list(rows)
+
+
+def generated_orders() -> list[Request]:
     """The same orders every time: a demo should be repeatable."""
     dice = random.Random(SEED)  # noqa: S311 (no secret hangs on it)
     return [
@@ -112,56 +116,32 @@ def show_single_calls(sandbox: Sandbox, console: Console) -> None:
     console.print(Syntax(CODE, "python", background_color="default"))
 
 
-async def reward_all(
-    sandbox: Sandbox, requests: Sequence[CashbackRequest], console: Console
-) -> tuple[list[CashbackReward], list[GameballError]]:
-    """Reward every order, many at a time: workers that pull from one iterator."""
-    rewards: list[CashbackReward] = []
-    problems: list[GameballError] = []
-    waiting = iter(requests)
+def reward_all(sandbox: Sandbox, requests: Sequence[Request], console: Console) -> BulkReport:
+    """Reward every order, in one run."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with (
+        Gameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url, timeouts=PATIENCE) as client,
+        Progress(*columns, console=console) as progress,
+    ):
         bar = progress.add_task("rewarding orders", total=len(requests))
-
-        async def work(client: AsyncGameball) -> None:
-            for request in waiting:
-                try:
-                    rewards.append(await client.send(transactions.cashback(request)))
-                except GameballError as error:
-                    problems.append(error)
-                progress.advance(bar)
-
-        async with (
-            AsyncGameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url, timeouts=PATIENCE) as client,
-            asyncio.TaskGroup() as workers,
-        ):
-            for _ in range(SIDE_BY_SIDE):
-                workers.create_task(work(client))
-    return rewards, problems
+        return client.bulk.run(requests, on_progress=lambda report: progress.update(bar, completed=report.settled))
 
 
-def prove(
-    sandbox: Sandbox,
-    requests: Sequence[CashbackRequest],
-    rewards: Sequence[CashbackReward],
-    problems: Sequence[GameballError],
-    console: Console,
-) -> int:
+def prove(sandbox: Sandbox, requests: Sequence[Request], report: BulkReport, console: Console) -> int:
     """Hold what was asked and what was answered against the ledger."""
     entries = sandbox.ledger.transactions()
     times = Counter(entry.transaction_id for entry in entries)
     booked = sum(entry.points for entry in entries)
-    answered = sum(reward.rewarded_points for reward in rewards)
     once = sum(times[request.transaction_id] == 1 for request in requests)
     table = Table("The ledger says", "", box=None, show_header=False)
     table.add_row("rows in", f"{len(requests):,}")
-    table.add_row("rows rewarded", f"{len(rewards):,}")
+    table.add_row("rows rewarded", f"{report.applied:,}")
     table.add_row("in the ledger exactly once", f"{once:,}")
     table.add_row("points booked", f"{booked:,}")
-    table.add_row("points answered", f"{answered:,}")
+    table.add_row("points answered", f"{report.points:,}")
     console.print(table)
-    for problem in problems[:SHOWN_PROBLEMS]:
-        console.print(str(problem), style="red", markup=False)
-    proved = once == len(rewards) == len(requests) == len(entries) and booked == answered
+    for problem in report.problems[:SHOWN_PROBLEMS]:
+        console.print(str(problem.error), style="red", markup=False)
+    proved = once == report.applied == len(requests) == len(entries) and booked == report.points
     console.print("Proved: every order was rewarded exactly once." if proved else "NOT proved.", style="bold")
     return 0 if proved else 1

@@ -2,13 +2,10 @@ import io
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 from rich.console import Console
 
-from gameball import demo
+from gameball import BulkReport, demo
 from gameball.core import policy
-from gameball.errors import GameballError
-from gameball.models.transactions import CashbackReward
 from gameball.sandbox import Sandbox
 
 
@@ -70,11 +67,9 @@ def test_an_order_that_the_api_refuses_is_no_proof(tmp_path: Path) -> None:
 def test_points_that_the_ledger_does_not_hold_are_no_proof() -> None:
     console, text = paper()
     request = demo.generated_orders()[0]
-    reward = CashbackReward(gameball_transaction_id="1", rewarded_points=7)
-    nothing: list[GameballError] = []
     with Sandbox() as sandbox:
-        assert demo.prove(sandbox, [request], [reward], nothing, console) == 1
-        assert demo.prove(sandbox, [], [evolve(reward)], nothing, console) == 1
+        assert demo.prove(sandbox, [request], BulkReport(rows=1, applied=1, points=7), console) == 1
+        assert demo.prove(sandbox, [], BulkReport(points=7), console) == 1
     assert text.getvalue().count("NOT proved") == 2
 
 

@@ -109,7 +109,7 @@ def _query_string(query: Any) -> str:
     if query is None:
         return ""
     if attrs.has(type(query)):
-        given = {_spelling(a.name): getattr(query, a.name) for a in attrs.fields(type(query))}
+        given = {spelling(a.name): getattr(query, a.name) for a in attrs.fields(type(query))}
     else:
         given = dict(query)
     # quote, not urlencode's quote_plus: a plus sign must arrive as one, a blank as %20.
@@ -142,7 +142,8 @@ def _finite(value: float) -> float:
     return value
 
 
-def _spelling(name: str) -> str:
+def spelling(name: str) -> str:
+    """What the API calls a field of ours."""
     head, *rest = name.split("_")
     return SPELLINGS.get(name) or head + "".join(part.capitalize() for part in rest)
 
@@ -379,7 +380,7 @@ def _reader(kind: Any) -> Callable[[Any, Any], Any]:
     }
     lines: list[str] = []
     for number, a in enumerate(attrs.fields(attrs.resolve_types(kind))):
-        key, of, needed = _spelling(a.name), _without_none(a.type), a.default is attrs.NOTHING
+        key, of, needed = spelling(a.name), _without_none(a.type), a.default is attrs.NOTHING
         # For text an empty string is a value, but it is no id of anything.
         nothing = (None,) if of is str and not needed else (None, "")
         plan.append((key, nothing))
@@ -460,7 +461,7 @@ def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
         lines += [
             f"    part = value.{a.name}",
             f"    if {given}:",
-            f"        written[{_spelling(a.name)!r}] = {part}",
+            f"        written[{spelling(a.name)!r}] = {part}",
         ]
     return _compiled(["def hook(value):", "    written = {}", *lines, "    return written"], names)
 

@@ -963,9 +963,9 @@ from gameball.models import transactions as t
 import attrs
 literal = sys.stdin.read()
 for kind in (t.CashbackReward, t.Redemption, t.Hold, t.ManualTransaction, t.Transaction, t.OrderTransaction, t.Coupon):
-    sound = {codec._spelling(a.name): "1" for a in attrs.fields(kind) if a.default is attrs.NOTHING}
+    sound = {codec.spelling(a.name): "1" for a in attrs.fields(kind) if a.default is attrs.NOTHING}
     for a in attrs.fields(kind):
-        fields = {**sound, codec._spelling(a.name): literal}
+        fields = {**sound, codec.spelling(a.name): literal}
         body = "{" + ",".join(f'"{k}":{v}' for k, v in fields.items()) + "}"
         try:
             value = codec.load(body.encode(), kind)
@@ -1347,7 +1347,7 @@ def test_but_a_new_client_sends_no_nulls() -> None:
 def test_unset_never_travels() -> None:
     for name in (a.name for a in attrs.fields(ClientUpdate)):
         fields: dict[str, Any] = {name: None}
-        assert codec.dump(ClientUpdate(**fields)) == {codec._spelling(name): None}
+        assert codec.dump(ClientUpdate(**fields)) == {codec.spelling(name): None}
     assert repr(UNSET) == "UNSET"
 
 

@@ -75,7 +75,7 @@ def fields_of(kind: Any) -> set[str]:
     """Every key that the API may use anywhere inside an answer of this kind."""
     inner = [part for part in get_args(kind) if part is not NoneType]
     if attrs.has(kind):
-        own = {codec._spelling(a.name) for a in attrs.fields(attrs.resolve_types(kind))}
+        own = {codec.spelling(a.name) for a in attrs.fields(attrs.resolve_types(kind))}
         return own.union(*(fields_of(a.type) for a in attrs.fields(kind)))
     return set().union(*(fields_of(part) for part in inner))
 
@@ -129,7 +129,7 @@ STATUSES = st.sampled_from([200, 200, 200, 201, 204, 100, 302, 400, 401, 404, 42
 def shaped(kind: Any) -> st.SearchStrategy[Any]:
     """JSON that is nearly an answer of this kind: so that what is deep inside is reached too."""
     if attrs.has(kind):
-        own = {codec._spelling(a.name): shaped(a.type) for a in attrs.fields(attrs.resolve_types(kind))}
+        own = {codec.spelling(a.name): shaped(a.type) for a in attrs.fields(attrs.resolve_types(kind))}
         return st.fixed_dictionaries({}, optional=own)
     if get_origin(kind) is tuple:
         return st.lists(shaped(get_args(kind)[0]), max_size=2) | SCALARS
@@ -278,7 +278,7 @@ def test_an_update_goes_out_with_what_was_given_and_nothing_else(data: st.DataOb
     kinds = {a.name: st.none() | _text_or_count(a.name) for a in attrs.fields(ClientUpdate)}
     given_changes = data.draw(st.fixed_dictionaries({}, optional=kinds).filter(bool))
     written = json.loads(codec._write(dump(ClientUpdate(**given_changes))))
-    assert written == {codec._spelling(name): value for name, value in given_changes.items()}
+    assert written == {codec.spelling(name): value for name, value in given_changes.items()}
 
 
 def _text_or_count(name: str) -> st.SearchStrategy[Any]:

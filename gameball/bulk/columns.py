@@ -1,0 +1,211 @@
+"""The columns of a file of rows: what they are called, and what a cell may hold.
+
+A column, in JSON a key, has the name of a field: ours (`player_unique_id`) or the API's (`playerUniqueId`). Those of a
+merchant are `merchant.unique_id`, `merchant.name`, `merchant.branch.unique_id` and `merchant.branch.name`.
+"""
+
+import json
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeAlias, TypeGuard
+
+import attrs
+import msgspec
+
+from gameball.bulk.rows import KINDS, Request
+from gameball.core.codec import dump, spelling
+from gameball.models.shared import MOST_DIGITS, Branch, Merchant, check_text, refuse
+from gameball.models.transactions import LineItem
+
+_to_json: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class JsonObject(tuple[tuple[str, Any], ...]):
+    """A JSON object, with whatever key it has twice."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "an object"
+
+
+# --- what a cell may hold
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str) and not is_utf8(value):
+        raise refuse(name, "is not UTF-8 text")
+    check_text(name, value)
+    text = str(value)
+    if text != text.strip():  # left away, an id would be another one
+        raise refuse(name, "must not begin or end with white space")
+    return text
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a file's bytes were the text that they were read as."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _number(name: str, value: Any) -> Decimal | int:
+    if isinstance(value, str) and value.isascii() and "_" not in value:  # Decimal itself would take both
+        try:
+            return Decimal(value.strip())
+        except InvalidOperation:
+            pass
+    elif isinstance(value, Decimal | int) and not isinstance(value, bool):
+        return value
+    raise refuse(name, f"must be a number such as 99.98, not {reprlib.repr(value)}")
+
+
+def _whole(name: str, value: Any) -> Decimal | int:
+    """A whole number however it is spelled, as in 500.0; the model refuses the rest."""
+    number = Decimal(_number(name, value))
+    if number.is_finite() and number.adjusted() <= MOST_DIGITS and number == number.to_integral_value():
+        return int(number)
+    return number
+
+
+def _time(name: str, value: Any) -> datetime:
+    try:
+        time = datetime.fromisoformat(value.strip() if isinstance(value, str) else "")
+    except ValueError:
+        time = None
+    if time is None or time.utcoffset() is None:
+        raise refuse(name, f"must be a time with its zone, such as 2019-09-19T16:14:09Z, not {reprlib.repr(value)}")
+    return time
+
+
+def _line_items(name: str, value: Any) -> tuple[LineItem, ...]:
+    items: Any = parse(name, value) if isinstance(value, str) else value
+    if not _is_list(items):
+        raise refuse(name, LIST)
+    return tuple(LineItem(**_line_item(item)) for item in items)
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _line_item(item: Any) -> dict[str, Any]:
+    if not isinstance(item, JsonObject):
+        raise refuse("line_items", LIST)
+    given: dict[str, Any] = {}
+    for key, value in item:
+        name = NAMES.get(key, key)
+        if name not in LINE_ITEM or name in given:  # money would be taken back for something else
+            raise refuse("line_items", f"must hold product_id and quantity, each at most once, and not {key}")
+        if value is not None:
+            given[name] = LINE_ITEM[name](f"line_items.{name}", value)
+    return given
+
+
+def parse(name: str, text: str) -> Any:
+    """JSON, its numbers as they are written.
+
+    Raises:
+        InvalidRequestError: It is none; `name` says what.
+    """
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=JsonObject)
+    except json.JSONDecodeError as error:
+        raise refuse(name, f"is not JSON: {error.msg} at character {error.pos + 1}") from None
+    except (ValueError, ArithmeticError, RecursionError):
+        raise refuse(name, "is not JSON that can be read: a number in it is none, or it is nested too deep") from None
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
+
+
+# --- what columns there are
+
+Reader: TypeAlias = Callable[[str, Any], Any]
+
+READERS: Final[Mapping[str, Reader]] = {
+    "amount": _number,
+    "redeemed_amount": _number,
+    "points": _whole,
+    "transaction_time": _time,
+    "line_items": _line_items,
+}
+"""Fields that are more than text."""
+
+LIST: Final = 'must be a list such as [{"product_id": "p_01", "quantity": 1}]'
+
+"""The rule for line items."""
+
+LINE_ITEM: Final[Mapping[str, Reader]] = {"product_id": _text, "quantity": _number}
+
+OBJECTS: Final = ("merchant", "merchant.branch")
+"""What is an object in JSON, and columns of its own in CSV."""
+
+OPERATION: Final = "operation"
+"""The column that says what a row asks for."""
+
+
+def _columns(kind: type[Request]) -> Iterator[tuple[str, Reader]]:
+    for field in attrs.fields(kind):
+        if field.name == "merchant":
+            yield from ((f"{thing}.{name}", _text) for thing in OBJECTS for name in ("unique_id", "name"))
+        else:
+            yield field.name, READERS.get(field.name, _text)
+
+
+OPERATIONS: Final[Mapping[str, type[Request]]] = {name: kind for kind, name in KINDS.items()}
+
+COLUMNS: Final = {name: dict(_columns(kind)) for name, kind in OPERATIONS.items()}
+"""Of each operation: its columns, by our names, and how their cells are read."""
+
+REQUIRED: Final = {
+    name: tuple(field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING)
+    for name, kind in OPERATIONS.items()
+}
+"""Of each operation: the columns that must be there and hold something in every row."""
+
+NAMES: Final = {
+    ".".join(map(spelling, name.split("."))): name for columns in (*COLUMNS.values(), LINE_ITEM) for name in columns
+}
+"""The API's names of all these, and ours."""
+
+
+# --- from cells to a request, and back
+
+
+def request_of(operation: str, given: dict[str, Any]) -> Request:
+    """A request, of what its row's cells hold.
+
+    Raises:
+        InvalidRequestError: It breaks a rule.
+    """
+    for name in REQUIRED[operation]:
+        if name not in given:
+            raise refuse(name, "is required")
+    branch = _taken("merchant.branch.", given)
+    merchant = _taken("merchant.", given)
+    if branch:
+        merchant["branch"] = Branch(**branch)
+    if merchant:
+        given["merchant"] = Merchant(**merchant)
+    return OPERATIONS[operation](**given)
+
+
+def _taken(above: str, given: dict[str, Any]) -> dict[str, Any]:
+    names = [name for name in given if name.startswith(above)]
+    return {name.removeprefix(above): given.pop(name) for name in names}
+
+
+def cell_of(request: Request, column: str) -> str:
+    """What a request's cell in a column holds; "" for nothing."""
+    value: Any = request
+    for name in column.split("."):
+        value = getattr(value, name, None)
+    if value is None or value == ():
+        return ""
+    if isinstance(value, tuple):
+        return _to_json(dump(value)).decode()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
