@@ -19,13 +19,16 @@ def main() -> int:
     except ModuleNotFoundError:
         print("gameball: this command needs its extra: pip install 'gameball[cli]'", file=sys.stderr)
         return USAGE
+    from gameball.bulk_command import app as bulk  # noqa: PLC0415 (needs the extra)
+
     app = App(
         name="gameball", help="The command line of the Gameball SDK.", version=__version__, result_action="return_value"
     )
+    app.command(bulk)
     app.command(demo)
     app.command(sandbox)
     try:
-        return int(app(exit_on_error=False) or 0)
+        return int(app(sys.argv[1:], exit_on_error=False) or 0)
     except CycloptsError:
         return USAGE
     except KeyboardInterrupt:

@@ -422,8 +422,8 @@ def _respelled(plan: Iterable[tuple[str, tuple[Any, ...]]], data: dict[str, Any]
     respelled = dict(data)
     for key, nothing in plan:
         if data.get(key) in nothing:
-            for spelling in (key, *OTHER_SPELLINGS.get(key, ())):
-                value = folded.get(spelling.casefold())
+            for name in (key, *OTHER_SPELLINGS.get(key, ())):
+                value = folded.get(name.casefold())
                 if value not in nothing:
                     respelled[key] = value
                     break
