@@ -344,7 +344,7 @@ class Display(AbstractContextManager["Display"]):
         self._due = 0.0
         self._stopping = False
         live = sys.stdout.isatty() and not out.is_dumb_terminal
-        self._live = Live(console=out, auto_refresh=False) if live else None
+        self._live = Live(console=out, auto_refresh=False, transient=True) if live else None
 
     def show(self, report: BulkReport) -> None:
         """Tell how far it is."""

@@ -1,7 +1,10 @@
 """The README's examples run as they stand, in the order of the page, against one local Gameball."""
 
+import json
 import re
+import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 from httpx import ASGITransport, AsyncClient
 
+from gameball import cli
 from gameball.sandbox import Sandbox
 
 README = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
@@ -81,10 +85,53 @@ def test_the_examples_of_a_hold_a_batch_and_a_partner_say_what_happened(
     assert partner == "ClientKeys(api_key=Secret('****'), secret_key=Secret('****'), gameball_id=2) 2"
 
 
+def test_the_story_of_a_file_runs_as_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its lines are those of the commands, but for the interrupt, the rate and the time."""
+    monkeypatch.chdir(tmp_path)
+    section = SECTIONS["From orders.csv to report.json"]
+    (titles, *first_orders) = re.findall(r"^```csv\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0].splitlines()
+    orders = list(map(order, range(3000)))
+    assert orders[:2] == first_orders
+    Path("orders.csv").write_text("\n".join([titles, *orders]), encoding="utf-8")
+
+    told = without_times(section).splitlines()
+    commands = re.findall(r"^\$ gameball (.*)$", section, re.MULTILINE)
+    for command, code in zip(commands, (3, 3, 0), strict=True):
+        monkeypatch.setattr(sys, "argv", ["gameball", *command.split()])
+        assert cli.main() == code
+        said = without_times(capsys.readouterr().out).splitlines()
+        assert [line for line in said if line not in told and "/s," not in line] == []
+    assert json.loads(Path("report.json").read_text(encoding="utf-8"))["applied"] == 2998
+
+
+def order(number: int) -> str:
+    """Every 20 seconds one, but for two that are said to have been at the same time as the player's one before."""
+    seconds = 20 * (number - 700 if number in (2741, 2742) else number)
+    time = datetime(2026, 3, 1, 9, tzinfo=timezone(timedelta(hours=1))) + timedelta(seconds=seconds)
+    return f"A-{10001 + number},player{number % 700},{20 + number % 130}.50,{time.isoformat()},{number % 4}"
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"\d:\d\d:\d\d,", "TIME,", text)
+
+
+def test_the_story_goes_on_in_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    run("From orders.csv to report.json")
+    assert capsys.readouterr().out == "20 rewarded, 0 rejected, 0 to review\n"
+
+
 def test_every_call_is_in_the_table() -> None:
     table = SECTIONS["All calls"]
-    for name in ("transactions", "batches", "clients", "configurations"):
-        resource = import_module(f"gameball.resources.{name}")
+    for home in (
+        "resources.transactions",
+        "resources.batches",
+        "resources.clients",
+        "resources.configurations",
+        "bulk.bulk",
+    ):
+        resource, name = import_module(f"gameball.{home}"), home.rpartition(".")[2]
         (calls,) = [kind for kind in vars(resource).values() if getattr(kind, "__name__", "") == name.capitalize()]
         for call in [call for call in vars(calls) if not call.startswith("_")]:
             assert f"{call}(" in table
