@@ -1,6 +1,7 @@
 """The `gameball` command."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 from gameball.sandbox.__main__ import main as run_sandbox
@@ -27,6 +28,9 @@ def main() -> int:
     app.command(bulk)
     app.command(demo)
     app.command(sandbox)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what files and the API call things must not end a run
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(app(sys.argv[1:], exit_on_error=False) or 0)
     except CycloptsError:
