@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KEYED = ("cashback", "redeem", "refund", "manual")
 CallOf = Callable[..., Any]
 Tell = Callable[..., tuple[str, int]]
-HURRY = Timeouts(connect=1, attempt=0.1, total=4)
+HURRY = Timeouts(connect=2, attempt=0.4, total=10)
 
 BROKEN: dict[str, faults.Fault] = {
     "reset": faults.Reset(),
@@ -26,7 +26,7 @@ BROKEN: dict[str, faults.Fault] = {
     "cut at its last byte": faults.CutBody(10**6),
     "cut body without a length": faults.CutBody(with_length=False),
     "cut at its last byte without a length": faults.CutBody(10**6, with_length=False),
-    "no answer in time": faults.Delay(0.2),
+    "no answer in time": faults.Delay(1.0),
     "drip": faults.Drip(interval=0.05),
     "garbage": faults.Garbage(),
     "garbage without a line": faults.Garbage(b"\x00\xff" * 40),
