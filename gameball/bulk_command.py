@@ -26,7 +26,7 @@ from gameball.bulk.distinct import Seen
 from gameball.bulk.files import BadRowsError, RowsFile, write_rows
 from gameball.bulk.journal import problems, summary
 from gameball.bulk.plan import Planner
-from gameball.bulk.rows import KINDS, BulkPlan, BulkReport, RowResult, State
+from gameball.bulk.rows import KEPT, KINDS, BulkPlan, BulkReport, RowResult, State
 from gameball.client import Gameball
 from gameball.errors import BulkStoppedError, CredentialsError, GameballError, InvalidRequestError, JournalError
 from gameball.models.shared import refuse
@@ -43,6 +43,9 @@ class Exit(IntEnum):
     """Some rows were rejected, or need a review."""
     INTERRUPTED = 130
 
+
+AT_A_TIME: Final = 64
+"""Rows, when nothing else is asked for."""
 
 NAMED: Final = 5
 """Rows of a kind that are named; the rest is counted."""
@@ -95,7 +98,7 @@ def run(
     operation: Operation = "cashback",
     journal: Path | None = None,
     via: Via = "calls",
-    concurrency: Concurrency = 64,
+    concurrency: Concurrency = AT_A_TIME,
     rates: Rates = None,
     columns: Columns = None,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
@@ -146,17 +149,17 @@ def run(
                 _say("nothing was sent")
                 return Exit.FAILED
             return _carry_out(
-                lambda told, stop: client.bulk.run(
-                    rows, journal=journal, via=via, concurrency=concurrency, on_progress=told, stop=stop
+                lambda show, stop: client.bulk.run(
+                    rows, journal=journal, via=via, concurrency=concurrency, on_progress=show, stop=stop
                 ),
                 rows=told.rows,
                 journal=journal,
-                again=_command("resume", journal, concurrency, rates),
+                again=_again(journal, concurrency, rates),
             )
 
 
 @app.command
-def resume(*, journal: Path, via: Via | None = None, concurrency: Concurrency = 64, rates: Rates = None) -> int:
+def resume(*, journal: Path, via: Via | None = None, concurrency: Concurrency = AT_A_TIME, rates: Rates = None) -> int:
     """Go on with a run: what is settled is skipped, what was in flight is looked up first.
 
     Parameters
@@ -172,12 +175,12 @@ def resume(*, journal: Path, via: Via | None = None, concurrency: Concurrency = 
     """
     with _told(), Gameball(rate_limit=_limit(rates), connections=concurrency) as client:
         return _carry_out(
-            lambda told, stop: client.bulk.resume(
-                journal, via=via, concurrency=concurrency, on_progress=told, stop=stop
+            lambda show, stop: client.bulk.resume(
+                journal, via=via, concurrency=concurrency, on_progress=show, stop=stop
             ),
             rows=0,
             journal=journal,
-            again=_command("resume", journal, concurrency, rates),
+            again=_again(journal, concurrency, rates),
         )
 
 
@@ -239,14 +242,13 @@ def _limit(rates: Sequence[str] | None) -> RateLimit | None:
     return RateLimit(*windows) if windows else None
 
 
-def _command(name: str, journal: Path | None, concurrency: int, rates: Sequence[str] | None) -> str | None:
-    """The command for another go at it, which must not ask more of the API than this one."""
+def _again(journal: Path | None, concurrency: int, rates: Sequence[str] | None) -> str | None:
+    """The command to go on with, which must not ask more of the API than this one."""
     if journal is None:
         return None
-    slower = ["--concurrency", str(concurrency)] if concurrency != 64 else []  # noqa: PLR2004
-    return shlex.join(
-        ["gameball", "bulk", name, "--journal", str(journal), *slower, *(f"--rate={rate}" for rate in rates or ())]
-    )
+    slower = [] if concurrency == AT_A_TIME else ["--concurrency", str(concurrency)]
+    slower += [f"--rate={rate}" for rate in rates or ()]
+    return shlex.join(["gameball", "bulk", "resume", "--journal", str(journal), *slower])
 
 
 def _agreed(question: str) -> bool:
@@ -279,8 +281,9 @@ def _tell_plan(rows: RowsFile, told: BulkPlan, limit: RateLimit | None) -> None:
         (told.future, "with a time that lies ahead"),
     ):
         if ids:
-            more = f", and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
-            _say(f"  take care: {_count(len(ids), 'row')} {what}: {', '.join(ids[:NAMED])}{more}")
+            least = "at least " if len(ids) == KEPT else ""
+            more = ", ..." if len(ids) > NAMED else ""
+            _say(f"  take care: {least}{_count(len(ids), 'row')} {what}: {', '.join(ids[:NAMED])}{more}")
 
 
 # --- a run, and its end
@@ -433,10 +436,10 @@ def _told() -> Generator[None]:
         yield
     except (BadRowsError, CredentialsError, InvalidRequestError, JournalError) as error:
         code, sentence = Exit.USAGE, str(error)
-    except OSError as error:
-        code, sentence = Exit.USAGE, f"{error.filename or 'output'}: {error.strerror}"
     except GameballError as error:
         code, sentence = Exit.FAILED, str(error)
+    except OSError as error:
+        code, sentence = Exit.USAGE, f"{error.filename}: {error.strerror}"
     else:
         return
     _say(sentence, err)

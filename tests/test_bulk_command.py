@@ -327,8 +327,7 @@ def test_without_a_journal_an_interrupted_run_says_that_it_cannot_be_resumed(san
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; without a journal the rest cannot be resumed" in said
-    assert "go on with" not in said
+    assert said.endswith("interrupted; without a journal the rest cannot be resumed\n")
 
 
 # --- pipes and terminals

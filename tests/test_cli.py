@@ -16,6 +16,7 @@ def gameball(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_help_names_the_commands() -> None:
     told = gameball("--help")
     assert told.returncode == 0
+    assert "bulk" in told.stdout
     assert "demo" in told.stdout
     assert "sandbox" in told.stdout
 

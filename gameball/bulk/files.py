@@ -177,7 +177,8 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         except OSError as error:
             raise BadRowsError(f"{self.name}: {error.strerror}") from None
         finally:
-            text.detach()
+            if not text.closed:  # as it is for whoever breaks off, and closes the file first
+                text.detach()
 
     def _rows(self, text: TextIO) -> Iterator[Request]:
         bad = _BadRows(self.name)

@@ -90,6 +90,13 @@ def test_a_file_can_be_gone_through_again(folder: Path) -> None:
         assert rows.operations == {"cashback": 2}
 
 
+def test_a_pass_can_be_broken_off_and_the_file_closed_under_it(folder: Path) -> None:
+    with RowsFile(written(folder, f"{HEADER}ada,o1,1\nada,o2,2\n")) as rows:
+        broken_off = iter(rows)
+        assert next(broken_off) == next(iter(rows))
+    del broken_off  # would warn of what goes wrong then
+
+
 @pytest.mark.parametrize(
     ("operation", "header", "cells", "request_"),
     [
