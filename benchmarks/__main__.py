@@ -13,7 +13,7 @@ from attrs import evolve
 from benchmarks import bulk, calls, codec, imports, memory
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.server import CORES, pin
-from benchmarks.table import Table, plain, text
+from benchmarks.table import Table, plain, summary, text
 
 SCENARIOS: Final[Mapping[str, Callable[[Effort], Iterator[Table]]]] = {
     "call": calls.call,
@@ -53,6 +53,8 @@ def main() -> int:
             tables.append(table)
             if not arguments.json:
                 print(f"\n{text(table)}", flush=True)
+    if not arguments.json and len(tables) > 1:
+        print(f"\n{text(summary(tables))}")
     if arguments.json:
         print(json.dumps({"versions": surroundings(), "tables": [plain(table) for table in tables]}, indent=2))
     return 0

@@ -19,7 +19,7 @@ from gameball import AsyncGameball, CashbackRequest
 AMOUNT: Final = Decimal("99.98")
 PLAYERS: Final = 10_000
 LATENCY: Final = 0.05
-ROUNDS: Final = 3
+WARM_UP: Final = 500
 REQUESTS: Final = "requests, 100 threads"
 
 
@@ -51,7 +51,7 @@ async def streaming(address: str, concurrency: int, *, journaled: bool = False) 
 
 def fanout(effort: Effort) -> Iterator[Table]:
     """20,000 rows with streamed results, at 0 ms and at 50 ms."""
-    rows = effort.of(full=20_000, quick=2_000)
+    rows = effort.of(full=20_000, quick=1_000)
     with serving() as address:
         yield _at_once(address, rows, _few_rounds(effort))
     with serving(latency=LATENCY) as address:
@@ -61,7 +61,7 @@ def fanout(effort: Effort) -> Iterator[Table]:
 
 def _few_rounds(effort: Effort) -> Effort:
     """Here a turn is long, and its size given."""
-    return evolve(effort, rounds=effort.of(full=ROUNDS, quick=1))
+    return evolve(effort, rounds=effort.of(full=3, quick=1))
 
 
 def _at_once(address: str, rows: int, effort: Effort) -> Table:
@@ -70,7 +70,7 @@ def _at_once(address: str, rows: int, effort: Effort) -> Table:
         Contender("plain aiohttp, 100 workers", awaited(partial(peers.aiohttp, address, 100), 100)),
         Contender(REQUESTS, in_threads(partial(peers.requests_each, address, 100))),
     ]
-    comparison = side_by_side(contenders, effort, step=1000, count=rows)
+    comparison = side_by_side(contenders, effort, step=WARM_UP, count=rows)
     targets: list[Target] = []
     if theirs := comparison.get(REQUESTS):
         faster = theirs.wall_against(comparison.measured[0])
@@ -84,7 +84,7 @@ def _far_away(address: str, concurrency: int, share: float, rows: int, effort: E
         Contender("plain aiohttp, workers", awaited(partial(peers.aiohttp, address, concurrency), concurrency)),
         Contender("requests, threads", in_threads(partial(peers.requests_each, address, concurrency))),
     ]
-    comparison = side_by_side(contenders, effort, step=1000, count=rows)
+    comparison = side_by_side(contenders, effort, step=WARM_UP, count=rows)
     possible = concurrency / LATENCY
     reached = Figure.over([1 / turn.wall / possible for turn in comparison.measured[0].turns])
     return compared(
@@ -97,13 +97,13 @@ def _far_away(address: str, concurrency: int, share: float, rows: int, effort: E
 
 def journal(effort: Effort) -> Iterator[Table]:
     """What a journal costs, when answers take 5 ms."""
-    rows = effort.of(full=20_000, quick=2_000)
+    rows = effort.of(full=20_000, quick=1_000)
     with serving(latency=0.005) as address:
         contenders = [
             Contender("with a journal", on_a_loop(partial(streaming, address, 64, journaled=True))),
             Contender("without", on_a_loop(partial(streaming, address, 64))),
         ]
-        comparison = side_by_side(contenders, _few_rounds(effort), step=1000, count=rows)
+        comparison = side_by_side(contenders, _few_rounds(effort), step=WARM_UP, count=rows)
     kept, forgotten = comparison.measured
     cost = Figure.over([1 - b.wall / a.wall for a, b in zip(kept.turns, forgotten.turns, strict=True)])
     target = Target("the journal's cost in throughput", cost, "at most", 0.1, "%")

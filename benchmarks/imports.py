@@ -43,7 +43,7 @@ def imports(effort: Effort) -> Iterator[Table]:
         else:
             turns[name] = []
             _imported(statement)  # what is compiled at the first import is so before the first turn
-    for _ in range(effort.of(full=21, quick=5)):
+    for _ in range(effort.of(full=15, quick=3)):
         for name, taken in turns.items():
             turn, aiohttp[name] = _imported(IMPORTS[name])
             taken.append(turn)

@@ -56,7 +56,7 @@ class Effort:
         return quick if self.quick else full
 
 
-FULL: Final = Effort(rounds=15, seconds=0.25)
+FULL: Final = Effort(rounds=11, seconds=0.2)
 QUICK: Final = Effort(rounds=2, seconds=0.05, quick=True)
 
 

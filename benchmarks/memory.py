@@ -45,7 +45,7 @@ def memory(effort: Effort) -> Iterator[Table]:
     if not STATUS.exists():
         yield Table(title, columns, (), notes=["this system does not tell a process's peak: left out"])
         return
-    few, many = effort.of(full=20_000, quick=2_000), effort.of(full=200_000, quick=10_000)
+    few, many = effort.of(full=20_000, quick=2_000), effort.of(full=200_000, quick=6_000)
     counts = [few, many, *([10_000, 1_000_000] if effort.million else [])]
     with serving() as address:
         taken = {

@@ -63,6 +63,16 @@ def compared(
     )
 
 
+def summary(tables: Iterable[Table]) -> Table:
+    """All targets together."""
+    rows = [
+        (f"{table.title.partition(':')[0]}: {target.what}", _measured(target), _limit(target), _verdict(target))
+        for table in tables
+        for target in table.targets
+    ]
+    return Table("All targets", ("", "measured", "target", ""), rows)
+
+
 def text(table: Table) -> str:
     """For a terminal, and for a Markdown file alike."""
     cells = [[*table.columns], *([_cell(cell) for cell in row] for row in table.rows)]
@@ -93,9 +103,15 @@ def _cell(cell: Cell) -> str:
 
 
 def _target(target: Target) -> str:
-    verdict = "met" if target.met else "NOT met"
-    limit = _with_unit(target.limit, target.unit)
-    return f"- {target.what}: {_measured(target)}, {target.sense} {limit}: {verdict}"
+    return f"- {target.what}: {_measured(target)}, {_limit(target)}: {_verdict(target)}"
+
+
+def _limit(target: Target) -> str:
+    return f"{target.sense} {_with_unit(target.limit, target.unit)}"
+
+
+def _verdict(target: Target) -> str:
+    return "met" if target.met else "NOT met"
 
 
 def _measured(target: Target) -> str:
