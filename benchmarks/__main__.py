@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -46,8 +47,9 @@ def main() -> int:
     pin(0, CORES[:1])
     effort = evolve(QUICK if arguments.quick else FULL, million=arguments.million)
     tables: list[Table] = []
+    found = surroundings()
     if not arguments.json:
-        print(", ".join(f"{package} {number}" for package, number in surroundings().items()), flush=True)
+        print(", ".join(f"{what} {figure}" for what, figure in found.items()), flush=True)
     for name in arguments.names or SCENARIOS:
         for table in SCENARIOS[name](effort):
             tables.append(table)
@@ -56,13 +58,13 @@ def main() -> int:
     if not arguments.json and len(tables) > 1:
         print(f"\n{text(summary(tables))}")
     if arguments.json:
-        print(json.dumps({"versions": surroundings(), "tables": [plain(table) for table in tables]}, indent=2))
+        print(json.dumps({"surroundings": found, "tables": [plain(table) for table in tables]}, indent=2))
     return 0
 
 
 def surroundings() -> Mapping[str, str]:
-    """What the figures hold for."""
-    found = {"Python": platform.python_version()}
+    """What the figures hold for, and how busy the machine was before."""
+    found = {"Python": platform.python_version(), "load average": f"{os.getloadavg()[0]:.1f}"}
     for package in PACKAGES:
         try:
             found[package] = version(package)

@@ -11,7 +11,17 @@ from typing import Final
 from attrs import evolve
 
 from benchmarks import peers
-from benchmarks.measure import AsyncWork, Contender, Effort, Figure, awaited, in_threads, on_a_loop, side_by_side
+from benchmarks.measure import (
+    AsyncWork,
+    Comparison,
+    Contender,
+    Effort,
+    Figure,
+    awaited,
+    in_threads,
+    on_a_loop,
+    side_by_side,
+)
 from benchmarks.server import serving
 from benchmarks.table import Table, Target, compared
 from gameball import AsyncGameball, CashbackRequest
@@ -20,7 +30,7 @@ AMOUNT: Final = Decimal("99.98")
 PLAYERS: Final = 10_000
 LATENCY: Final = 0.05
 WARM_UP: Final = 500
-REQUESTS: Final = "requests, 100 threads"
+REQUESTS: Final = "requests, threads"
 
 
 def orders(count: int) -> Iterator[CashbackRequest]:
@@ -51,61 +61,52 @@ async def streaming(address: str, concurrency: int, *, journaled: bool = False) 
 
 def fanout(effort: Effort) -> Iterator[Table]:
     """20,000 rows with streamed results, at 0 ms and at 50 ms."""
-    rows = effort.of(full=20_000, quick=1_000)
     with serving() as address:
-        yield _at_once(address, rows, _few_rounds(effort))
+        comparison = _streamed(address, 100, effort)
+    targets: list[Target] = []
+    if theirs := comparison.get(REQUESTS):
+        faster = theirs.wall_against(comparison.measured[0])
+        targets = [Target("throughput against requests", faster, "at least", 5)]
+    yield compared(f"fanout: {_rows(effort):,} rows, 100 at a time", comparison, "row", targets=targets)
+
     with serving(latency=LATENCY) as address:
         for concurrency, share in ((100, 0.95), (500, 0.75)):
-            yield _far_away(address, concurrency, share, rows, _few_rounds(effort))
+            comparison = _streamed(address, concurrency, effort)
+            possible = concurrency / LATENCY
+            reached = Figure.over([1 / turn.wall / possible for turn in comparison.measured[0].turns])
+            target = Target(f"share of the {possible:,.0f} rows/s that are possible", reached, "at least", share, "%")
+            title = f"fanout: {_rows(effort):,} rows, {concurrency} at a time, an answer after 50 ms"
+            yield compared(title, comparison, "row", targets=[target])
+
+
+def _rows(effort: Effort) -> int:
+    return effort.of(full=20_000, quick=1_000)
 
 
 def _few_rounds(effort: Effort) -> Effort:
     """Here a turn is long, and its size given."""
-    return evolve(effort, rounds=effort.of(full=3, quick=1))
+    return evolve(effort, rounds=effort.of(full=5, quick=1))
 
 
-def _at_once(address: str, rows: int, effort: Effort) -> Table:
-    contenders = [
-        Contender("Gameball, bulk.stream", on_a_loop(partial(streaming, address, 100))),
-        Contender("plain aiohttp, 100 workers", awaited(partial(peers.aiohttp, address, 100), 100)),
-        Contender(REQUESTS, in_threads(partial(peers.requests_each, address, 100))),
-    ]
-    comparison = side_by_side(contenders, effort, step=WARM_UP, count=rows)
-    targets: list[Target] = []
-    if theirs := comparison.get(REQUESTS):
-        faster = theirs.wall_against(comparison.measured[0])
-        targets = [Target(f"throughput against {REQUESTS}", faster, "at least", 5)]
-    return compared(f"fanout: {rows:,} rows, an answer at once", comparison, "row", targets=targets)
-
-
-def _far_away(address: str, concurrency: int, share: float, rows: int, effort: Effort) -> Table:
+def _streamed(address: str, concurrency: int, effort: Effort) -> Comparison:
     contenders = [
         Contender("Gameball, bulk.stream", on_a_loop(partial(streaming, address, concurrency))),
         Contender("plain aiohttp, workers", awaited(partial(peers.aiohttp, address, concurrency), concurrency)),
-        Contender("requests, threads", in_threads(partial(peers.requests_each, address, concurrency))),
+        Contender(REQUESTS, in_threads(partial(peers.requests_each, address, concurrency))),
     ]
-    comparison = side_by_side(contenders, effort, step=WARM_UP, count=rows)
-    possible = concurrency / LATENCY
-    reached = Figure.over([1 / turn.wall / possible for turn in comparison.measured[0].turns])
-    return compared(
-        f"fanout: {rows:,} rows, {concurrency} at a time, an answer after 50 ms",
-        comparison,
-        "row",
-        targets=[Target(f"share of the {possible:,.0f} rows/s that are possible", reached, "at least", share, "%")],
-    )
+    return side_by_side(contenders, _few_rounds(effort), step=WARM_UP, count=_rows(effort))
 
 
 def journal(effort: Effort) -> Iterator[Table]:
     """What a journal costs, when answers take 5 ms."""
-    rows = effort.of(full=20_000, quick=1_000)
     with serving(latency=0.005) as address:
         contenders = [
             Contender("with a journal", on_a_loop(partial(streaming, address, 64, journaled=True))),
             Contender("without", on_a_loop(partial(streaming, address, 64))),
         ]
-        comparison = side_by_side(contenders, _few_rounds(effort), step=WARM_UP, count=rows)
+        comparison = side_by_side(contenders, _few_rounds(effort), step=WARM_UP, count=_rows(effort))
     kept, forgotten = comparison.measured
     cost = Figure.over([1 - b.wall / a.wall for a, b in zip(kept.turns, forgotten.turns, strict=True)])
     target = Target("the journal's cost in throughput", cost, "at most", 0.1, "%")
-    title = f"journal: {rows:,} rows, 64 at a time, an answer after 5 ms"
+    title = f"journal: {_rows(effort):,} rows, 64 at a time, an answer after 5 ms"
     yield compared(title, comparison, "row", targets=[target])

@@ -7,7 +7,7 @@ import attrs
 
 from benchmarks.measure import Comparison, Figure
 
-Cell: TypeAlias = str | float | int | None
+Cell: TypeAlias = str | float | int
 
 
 @attrs.frozen
@@ -99,7 +99,7 @@ def plain(table: Table) -> Mapping[str, Any]:
 
 
 def _cell(cell: Cell) -> str:
-    return "" if cell is None else f"{cell:,}" if isinstance(cell, int | float) else cell
+    return cell if isinstance(cell, str) else f"{cell:,}"
 
 
 def _target(target: Target) -> str:

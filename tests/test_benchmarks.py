@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -41,7 +41,7 @@ def test_json_is_one_document_with_every_figure_by_its_name() -> None:
     run = benchmarks("page", "--quick", "--json")
     assert run.returncode == 0, run.stderr
     document = json.loads(run.stdout)
-    assert document["versions"]["Python"] == sys.version.split()[0]
+    assert document["surroundings"]["Python"] == sys.version.split()[0]
     (page,) = document["tables"]
     assert page["rows"][0]["CPU ratio"] == 1
     assert {"what", "measured", "sense", "limit", "unit", "met"} == set(page["targets"][0])
@@ -73,11 +73,11 @@ def test_a_missed_target_is_told_in_words() -> None:
     assert met == "- rows: 6.00x, at least 5.00x: met"
 
 
-@pytest.mark.parametrize("program", [server.program(), server.IN_PYTHON], ids=["built", "in Python"])
+@pytest.mark.parametrize("program", [server.program, lambda: server.IN_PYTHON], ids=["built", "in Python"])
 def test_the_server_answers_each_address_and_holds_answers_back(
-    program: list[str], monkeypatch: pytest.MonkeyPatch
+    program: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "program", lambda: program)
+    monkeypatch.setattr(server, "program", program)
     with server.serving(latency=0.05) as address:
         start = time.perf_counter()
         for route, body in ROUTES.items():
