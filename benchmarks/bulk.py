@@ -85,7 +85,7 @@ def _rows(effort: Effort) -> int:
 
 def _few_rounds(effort: Effort) -> Effort:
     """Here a turn is long, and its size given."""
-    return evolve(effort, rounds=effort.of(full=5, quick=1))
+    return evolve(effort, rounds=effort.of(full=3, quick=1))
 
 
 def _streamed(address: str, concurrency: int, effort: Effort) -> Comparison:
