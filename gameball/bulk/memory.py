@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from gameball.bulk.rows import BulkReport, Row, RowResult, State
 from gameball.bulk.schedule import Schedule
 from gameball.bulk.source import CHUNK, Source
 from gameball.errors import OutcomeUnknownError
+
+AHEAD: Final = 2 * CHUNK
+"""Rows that are read before they are needed, where that keeps nobody from anything."""
 
 
 class Memory:
@@ -26,17 +30,17 @@ class Memory:
         return self._all_read and not self._schedule.ready
 
     async def fill(self, room: int) -> None:
-        """Read on; where reading does not block the caller, it goes on beside the run."""
+        """Read on; where reading does not block the caller, it goes ahead beside the run."""
+        if self._rows.blocking:
+            await self._read(room)
+            return
         if self._reading is not None and self._reading.done():
             reading, self._reading = self._reading, None
             reading.result()
-        if self._reading is None and self._wants(room):
-            if self._rows.blocking:
-                await self._read(room)
-            else:
-                self._reading = asyncio.create_task(self._read(room))
-                self._reading.add_done_callback(lambda _: self.changed())
-                await asyncio.sleep(0)
+        if self._reading is None and self._wants(room + AHEAD):
+            self._reading = asyncio.create_task(self._read(room + AHEAD))
+            self._reading.add_done_callback(lambda _: self.changed())
+            await asyncio.sleep(0)
 
     async def turn(self, results: Sequence[RowResult], back: Sequence[Row], room: int) -> Sequence[Row]:
         """Keep the results, and hand out rows."""
@@ -72,5 +76,6 @@ class Memory:
             rows = await self._rows.read()
             self._all_read = not rows
             self._schedule.add(rows)
+            self.changed()
             if len(rows) < CHUNK:  # from a slow source: what there is can go
                 return

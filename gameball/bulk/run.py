@@ -79,6 +79,7 @@ class Run:
         """Groups and rows on their way."""
         self._idle: deque[asyncio.Future[None]] = deque()
         self._news = asyncio.Event()
+        self._due: asyncio.TimerHandle | None = None
         self._clock = asyncio.get_running_loop().time
         self._leave_by: float | None = None
         self._dry = False
@@ -101,7 +102,7 @@ class Run:
                 elif self._done:
                     break
                 else:
-                    await self._wait()
+                    await self._news.wait()
             if results := await self._put_back():
                 yield results
         except GeneratorExit:
@@ -128,11 +129,6 @@ class Run:
             asyncio.get_running_loop().call_at(self._leave_by, self._news.set)
         self._news.set()
 
-    async def _wait(self) -> None:
-        await self._news.wait()
-        if len(self._ready) > self._courier.at_once // 2:
-            await asyncio.sleep(TOGETHER)
-
     async def _fill(self) -> None:
         if not self._stopping:
             try:
@@ -143,6 +139,9 @@ class Run:
     async def _turn(self) -> Sequence[RowResult]:
         """Hand what has ended to the queue, and what it hands out to the workers."""
         self._news.clear()
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
         ended, self._ended = self._ended, []
         results = [one for one in ended if isinstance(one, RowResult)]
         back = [one for one in ended if isinstance(one, Row)]
@@ -194,11 +193,18 @@ class Run:
             if rows := self._take():
                 ends = await self._carry(rows)
                 self._ended.extend(ends)  # the list as it is now: it changes hands while rows are on their way
-                self._news.set()
+                self._tell()
             else:
                 rest = asyncio.get_running_loop().create_future()
                 self._idle.append(rest)
                 await rest
+
+    def _tell(self) -> None:
+        """Rows have ended: tell the loop at once where workers would run dry, else with others."""
+        if len(self._ready) <= self._courier.at_once * self._courier.most // 2:
+            self._news.set()
+        elif self._due is None:
+            self._due = asyncio.get_running_loop().call_later(TOGETHER, self._news.set)
 
     def _take(self) -> Sequence[Row]:
         enough = len(self._ready) >= (1 if self._dry else self._courier.most)

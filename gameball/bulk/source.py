@@ -143,16 +143,16 @@ class _InThread:
         self._waiting = False
 
     async def read(self) -> list[Request]:
-        if self._reading is None or (self._reading.done() and not self._reader.ended):
-            self._reading = self._loop.run_in_executor(self._thread, self._reader.advance)
-            self._reading.add_done_callback(lambda _: self._news.set())
-        while not self._reading.done():
+        while not self._reader.rows and not self._reader.ended:
+            if self._reading is None or self._reading.done():
+                self._reading = self._loop.run_in_executor(self._thread, self._reader.advance)
+                self._reading.add_done_callback(lambda _: self._news.set())
             self._news.clear()
             self._waiting = True  # before looking for rows: none can come unnoticed
-            if self._reader.rows:
-                await asyncio.wait([self._reading], timeout=PROMPT)
-                break
-            await self._news.wait()
+            if not self._reader.rows and not self._reading.done():
+                await self._news.wait()
+        if self._reading is not None and not self._reading.done():
+            await asyncio.wait([self._reading], timeout=PROMPT)
         return self._reader.take()
 
     async def close(self) -> None:
