@@ -14,8 +14,12 @@ GRACE: Final = 10.0
 """Seconds that what is in flight may take to end when a run is left early."""
 
 
-TOGETHER: Final = 0.01
+TOGETHER: Final = 0.02
 """Seconds that results wait for others while workers have enough to do: one turn of the queue does for many."""
+
+
+AT_HAND: Final = 3
+"""Rows that have been handed out, in flight or about to be, for each that can be in flight."""
 
 
 class Queue(Protocol):
@@ -167,7 +171,7 @@ class Run:
         """How many more rows to ask for: so many that no worker waits while the queue is asked again."""
         if self._stopping:
             return 0
-        return 2 * self._courier.at_once * self._courier.most - self._flying - len(self._ready)
+        return AT_HAND * self._courier.at_once * self._courier.most - self._flying - len(self._ready)
 
     @property
     def _stopping(self) -> bool:
