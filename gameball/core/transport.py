@@ -72,12 +72,14 @@ class Transport:
         timeouts = timeouts or self._timeouts
         room = await self._enter()
         passage = _Passage(request)
-        timer = asyncio.timeout_at(deadline)
+        timer = asyncio.timeout(None)
         try:
-            async with timer, room.slots:
-                # Waiting for a free connection counts against the whole call only.
-                timer.reschedule(min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
-                return await self._converse(room, request, passage, _client_timeout(timeouts.connect))
+            async with timer:
+                room.alarm.set(timer, deadline)
+                async with room.slots:
+                    # Waiting for a free connection counts against the whole call only.
+                    room.alarm.set(timer, min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
+                    return await self._converse(room, request, passage, _client_timeout(timeouts.connect))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -87,6 +89,7 @@ class Transport:
         except Exception as error:  # noqa: BLE001 (whatever breaks once a byte has left must end as "maybe applied")
             fault, reason = _explain(error, expired=timer.expired())
         finally:
+            room.alarm.clear(timer)
             passage.close()
         # Past the except block, so that no exception of aiohttp's is in the context of ours.
         return Failure(fault=fault, sent=passage.begun, reason=reason)
@@ -170,6 +173,40 @@ class Transport:
         return _Room(connector=connector, sessions=sessions, slots=slots)
 
 
+class _Alarm:
+    """The one timer of a loop's exchanges, for the next of them to expire: one for each would make every call dearer
+    by a tenth of what aiohttp takes for it.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[asyncio.Timeout, float] = {}
+        self._next: asyncio.TimerHandle | None = None
+
+    def set(self, timeout: asyncio.Timeout, when: float) -> None:
+        """Have an entered timeout expire at this time of the loop's clock, if it is not cleared before."""
+        self._due[timeout] = when
+        if self._next is None or when < self._next.when():
+            self._ring_at(when)
+
+    def clear(self, timeout: asyncio.Timeout) -> None:
+        """The exchange has ended."""
+        self._due.pop(timeout, None)
+
+    def _ring_at(self, when: float) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next = asyncio.get_running_loop().call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for timeout in [timeout for timeout, when in self._due.items() if when <= now]:
+            self.clear(timeout)
+            timeout.reschedule(now)
+        self._next = None
+        if self._due:
+            self._ring_at(min(self._due.values()))
+
+
 @define(eq=False)
 class _Room:
     """What the exchanges of one loop share."""
@@ -178,6 +215,7 @@ class _Room:
     """None where the session is lent: it is not ours to close."""
     sessions: Mapping[Signature, aiohttp.ClientSession]
     slots: asyncio.Semaphore
+    alarm: _Alarm = field(factory=_Alarm, init=False)
     process: int = field(factory=os.getpid)
     keeper: AsyncGenerator[None] = field(init=False)
     closing: asyncio.Task[None] | None = field(default=None, init=False)
