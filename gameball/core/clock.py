@@ -27,9 +27,12 @@ def stamps(count: int) -> list[datetime]:
     with _lock:
         now = datetime.now(UTC)
         # A little behind means a burst, or a clock that was nudged; far behind, that it was wrong and is right now.
-        time = max(now, _last + _TICK) if _last - now < _NUDGE else now
-        times = [time, *(time := time + _TICK for _ in range(count - 1))]
-        _last = time
+        if now <= _last < now + _NUDGE:
+            now = _last + _TICK
+        times = [now]
+        while len(times) < count:
+            times.append(times[-1] + _TICK)
+        _last = times[-1]
         return times
 
 

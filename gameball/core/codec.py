@@ -63,6 +63,10 @@ _json = msgspec.json.Decoder(float_hook=Decimal)
 _write = msgspec.json.Encoder(decimal_format="number").encode
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
+_DONE: Final = int(HTTPStatus.OK)
+_REDIRECTED: Final = int(HTTPStatus.MULTIPLE_CHOICES)
+_REFUSED: Final = int(HTTPStatus.BAD_REQUEST)
+
 
 # --- out
 
@@ -179,9 +183,9 @@ def decode(operation: Operation[T], answer: Answer) -> T:
         APIError: The API refused or failed (any status from 400 up).
         UnexpectedAnswerError: The answer is not the API's: not JSON, not of the expected shape, a redirect.
     """
-    if answer.status >= HTTPStatus.BAD_REQUEST:
+    if answer.status >= _REFUSED:
         raise _refusal(answer)
-    if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+    if not _DONE <= answer.status < _REDIRECTED:
         raise _unexpected(answer, "a redirect, which is never followed; check base_url")
     if operation.returns is NoneType:
         if answer.body.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"<"):
@@ -314,6 +318,8 @@ def _text(value: object, _: Any = None) -> str:
     """A string; an id that came as a number is one too."""
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)
     try:
         number = _points(value)
     except UnreadableError:

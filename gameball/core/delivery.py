@@ -214,11 +214,12 @@ class Delivery:
         """Ask once whether the transaction is there."""
         settle = operation.settle
         assert settle is not None  # noqa: S101 (for the type checkers: the course looks up nothing else)
-        result, seconds = await self._exchange(codec.encode(settle.look_up, self.headers), course.deadline)
-        reading = _read(settle.look_up, result)
+        asking = settle.look_up
+        result, seconds = await self._exchange(codec.encode(asking, self.headers), course.deadline)
+        reading = _read(asking, result)
         finding = settle.match(reading.value) if isinstance(reading, Found) else reading
         step = course.after_look_up(finding, asyncio.get_running_loop().time())
-        self._report(settle.look_up, course.look_ups, result, seconds, step)
+        self._report(asking, course.look_ups, result, seconds, step)
         if isinstance(step, Settled):
             return await self._in_detail(settle, step, result, course)
         return step, result

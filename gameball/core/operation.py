@@ -61,21 +61,26 @@ class Settle(Generic[T]):
     """How a write is looked up whose answer was lost.
 
     Attributes:
-        look_up: The read that tells whether it is there.
+        ask: Builds the read that tells whether it is there: few calls ever need it.
         match: What the answer to it says, or why it says nothing; pure.
         detail: A second read that tells the value better than the first.
         complete: What both say together; pure. Different: the first one's row belongs to something else after all.
     """
 
-    look_up: "Operation[Any]"
+    ask: "Callable[[], Operation[Any]]"
     match: Callable[[Any], Finding[T] | GameballError]
     detail: "Operation[Any] | None" = None
     complete: Callable[[T, Any], Finding[T]] | None = None
 
+    @property
+    def look_up(self) -> "Operation[Any]":
+        """The read that tells whether it is there."""
+        return self.ask()
+
 
 def _below_the_base(_: object, attribute: "Attribute[str]", value: str) -> None:
     # Anything else could make the base URL's host a part of something longer.
-    if not value.startswith("/") or set(value) & {"?", "#"}:
+    if not value.startswith("/") or "?" in value or "#" in value:
         raise refuse(attribute.name, "must start with / and hold neither query nor fragment")
 
 

@@ -116,8 +116,9 @@ class Budget:
 
     def earn(self, *, resent: bool) -> None:
         """A resend that succeeds gives itself back, any other success a tenth of one."""
-        # Rounded, for ten tenths are one.
-        self.left = min(self.MOST, round(self.left + (1.0 if resent else self.SHARE), 1))
+        if self.left < self.MOST:
+            # Rounded, for ten tenths are one.
+            self.left = min(self.MOST, round(self.left + (1.0 if resent else self.SHARE), 1))
 
 
 # --- the judgement on one try

@@ -70,7 +70,7 @@ class Transport:
         Whatever aiohttp raises ends as a Failure; only a cancellation of the running task comes through.
         """
         timeouts = timeouts or self._timeouts
-        room = await self._enter()
+        room = self._rooms.get(asyncio.get_running_loop()) or await self._enter()
         passage = _Passage(request)
         timer = asyncio.timeout(None)
         try:
@@ -146,13 +146,10 @@ class Transport:
         return {**self._headers[request.signature], **request.headers}
 
     async def _enter(self) -> "_Room":
-        loop = asyncio.get_running_loop()
-        room = self._rooms.get(loop)
-        if room is None:
-            for ended in [other for other in list(self._rooms) if other.is_closed()]:
-                self._rooms.pop(ended, None)
-            room = self._rooms[loop] = self._open_room()
-            await anext(room.keeper)
+        for ended in [other for other in list(self._rooms) if other.is_closed()]:
+            self._rooms.pop(ended, None)
+        room = self._rooms[asyncio.get_running_loop()] = self._open_room()
+        await anext(room.keeper)
         return room
 
     def _open_room(self) -> "_Room":
@@ -174,9 +171,7 @@ class Transport:
 
 
 class _Alarm:
-    """The one timer of a loop's exchanges, for the next of them to expire: one for each would make every call dearer
-    by a tenth of what aiohttp takes for it.
-    """
+    """The one timer of a loop's exchanges, set for the next of them to expire: one for each makes all calls dearer."""
 
     def __init__(self) -> None:
         self._due: dict[asyncio.Timeout, float] = {}

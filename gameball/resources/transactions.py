@@ -108,6 +108,10 @@ def transaction_page(filters: TransactionFilter) -> Operation[TransactionPage]:
     )
 
 
+def _with_id(transaction_id: str) -> Operation[TransactionPage]:
+    return transaction_page(TransactionFilter(transaction_id=transaction_id))
+
+
 def for_order(order_id: str) -> Operation[OrderTransactions]:
     """GET /integrations/order/{orderId}/transactions."""
     return Operation(
@@ -145,7 +149,7 @@ def _keyed(
         replay=Replay.BY_TRANSACTION_ID,
         transaction_id=request.transaction_id,
         settle=Settle(
-            look_up=transaction_page(TransactionFilter(transaction_id=request.transaction_id)),
+            ask=partial(_with_id, request.transaction_id),
             match=partial(match, request),
         ),
         restamp=None if request.transaction_time else partial(_keyed, name, request, returns, match),
