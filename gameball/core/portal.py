@@ -37,9 +37,12 @@ class _Errand(Generic[T]):
         self._value: T
         self.error: BaseException | None = None
 
+    def start(self) -> None:
+        """On the loop thread: begin."""
+        self._task = asyncio.get_running_loop().create_task(self.run())
+
     async def run(self) -> None:
         """On the loop thread: run the coroutine, and keep how it ends."""
-        self._task = asyncio.current_task()
         _errand.set(self)
         try:
             if not self._given_up:
@@ -115,6 +118,7 @@ class LoopThread:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._portal: BlockingPortal | None = None
+        self._loop: asyncio.AbstractEventLoop
         self._closing: asyncio.Task[None] | None = None
 
     def run(self, function: Callable[[], Awaitable[T]]) -> T:
@@ -136,7 +140,8 @@ class LoopThread:
             return anyio.run(function)
         errand = _Errand(function)
         try:
-            portal.start_task_soon(errand.run)
+            # The portal's own way in would wait until the task is made: one more switch between threads.
+            self._loop.call_soon_threadsafe(errand.start)
             return errand.wait()
         except BaseException as error:
             if error is not errand.error:
@@ -199,6 +204,7 @@ class LoopThread:
             started.put(error)
 
     async def _keep_open(self, started: "SimpleQueue[BaseException | None]") -> None:
+        self._loop = asyncio.get_running_loop()
         async with BlockingPortal() as self._portal:
             started.put(None)
             await self._portal.sleep_until_stopped()

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from anyio.from_thread import BlockingPortal
 from wires import Program, Server
 
 from gameball import AsyncGameball, CashbackReward, ConnectionFailedError, Gameball, Operation, Retries, Timeouts
@@ -273,16 +272,16 @@ def test_ctrl_c_in_the_moment_of_handing_over_does_not_let_the_call_go_on(
 ) -> None:
     server.script("hang")
     client = plain(server.base_url, timeouts=Timeouts(attempt=2, total=2))
-    genuine = BlockingPortal.start_task_soon
+    genuine = asyncio.BaseEventLoop.call_soon_threadsafe
 
-    def hand_over(self: BlockingPortal, *args: Any, **kwargs: Any) -> Any:
-        future = genuine(self, *args, **kwargs)
-        if getattr(args[0], "__name__", "") == "run":
+    def hand_over(self: asyncio.BaseEventLoop, *args: Any, **kwargs: Any) -> Any:
+        handle = genuine(self, *args, **kwargs)
+        if getattr(args[0], "__name__", "") == "start":
             signal.raise_signal(signal.SIGINT)
-        return future
+        return handle
 
     with monkeypatch.context() as patch:
-        patch.setattr(BlockingPortal, "start_task_soon", hand_over)
+        patch.setattr(asyncio.BaseEventLoop, "call_soon_threadsafe", hand_over)
         with pytest.raises(KeyboardInterrupt):
             cashback(client, "t1")
 
