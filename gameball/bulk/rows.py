@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from gameball.core.operation import Operation
 from gameball.errors import GameballError
@@ -191,7 +191,7 @@ class Row:
     @property
     def timed(self) -> Request:
         """The request with its frozen time."""
-        return self.request if self.time is None else evolve(self.request, transaction_time=self.time)
+        return self.request if self.time is None else self.request.at(self.time)
 
     def freeze(self, time: datetime) -> None:
         """Give it another time."""

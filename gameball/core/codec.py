@@ -307,8 +307,7 @@ def _whole(value: object, _: Any = None) -> int:
 
 
 def _truth(value: object, _: Any = None) -> bool:
-    if isinstance(value, bool):
-        return value
+    """A truth that came as a word; one that came as itself is not asked about."""
     if isinstance(value, str) and value.casefold() in ("true", "false"):
         return value.casefold() == "true"
     raise UnreadableError("is neither true nor false")

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -814,6 +814,22 @@ def test_what_lacks_its_essence_is_no_answer(operation: Operation[Any], key: str
     with pytest.raises(UnexpectedAnswerError, match=f"{key} is missing") as told:
         decode(operation, answer(json.dumps(body)))
     assert told.value.status == 200
+
+
+@pytest.mark.parametrize("operation", VALUED, ids=named)
+def test_answers_have_no_rules_for_their_slots_are_filled_without_asking(operation: Operation[Any]) -> None:
+    value = next(value for known, _, value in SAMPLES if known is operation)
+    for kind in {type(part) for part in parts(value) if attrs.has(type(part))}:
+        assert not hasattr(kind, "__attrs_post_init__")
+        assert not any(a.validator or hasattr(a.default, "factory") for a in attrs.fields(kind))
+
+
+def parts(value: Any) -> Iterator[Any]:
+    yield value
+    inner = [getattr(value, a.name) for a in attrs.fields(type(value))] if attrs.has(type(value)) else value
+    if isinstance(inner, list | tuple):
+        for part in inner:
+            yield from parts(part)
 
 
 def test_a_row_without_its_id_is_no_answer() -> None:

@@ -245,6 +245,21 @@ async def test_a_request_without_a_whole_answer_may_have_been_applied_and_is_wri
     assert "key" not in result.reason
 
 
+async def test_each_of_several_exchanges_at_once_ends_at_its_own_deadline(line: Line, server: Server) -> None:
+    server.script("hang", "hang", "hang")
+    exchange = line.to(server)
+    ended: list[float] = []
+
+    async def end(seconds: float) -> None:
+        result = await exchange(GET, seconds=seconds)
+        assert (result.sent, result.fault, result.reason) == (True, Fault.TIME, "no answer in time")
+        ended.append(seconds)
+
+    await asyncio.gather(end(0.4), end(0.2), end(0.6))
+
+    assert ended == [0.2, 0.4, 0.6]
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "POST"])
 @pytest.mark.parametrize("end", ["close", "reset"])
 async def test_a_kept_connection_that_ends_upon_a_request_does_not_make_aiohttp_send_it_again(
