@@ -486,7 +486,7 @@ async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
         stop.set()
         patched.setattr("gameball.bulk.session.PROGRESS", 0.0)
         await client.bulk.run(pays(1500), journal=path, stop=stop, concurrency=4)
-    full_disk(path.stat().st_size // 4096 + 1)
+    full_disk(path.stat().st_size // 4096 + 12)
     with pytest.raises(BulkStoppedError, match="the disk is full") as stopped:
         await client.bulk.resume(path)
     assert isinstance(stopped.value.reason, JournalError)
