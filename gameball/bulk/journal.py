@@ -27,6 +27,7 @@ from attrs import frozen
 from gameball import errors
 from gameball.bulk.rows import KINDS, BulkReport, Request, Row, RowResult, State
 from gameball.core.clock import stamp
+from gameball.core.codec import base_value
 from gameball.errors import GameballError, JournalError
 from gameball.models.shared import Points, refuse
 
@@ -126,7 +127,7 @@ LAST: Final = 2**63 - 1
 """Behind every row."""
 
 _index: Final = attrgetter("index")
-_to_json: Final = msgspec.json.Encoder().encode
+_to_json: Final = msgspec.json.Encoder(enc_hook=base_value).encode
 _from_json: Final = msgspec.json.Decoder().decode
 _read_rows: Final = msgspec.json.Decoder(list[tuple[int, str, msgspec.Raw, str | None, str | None]]).decode
 _readers: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {

@@ -59,8 +59,30 @@ ENVELOPES: Final[Mapping[Any, tuple[str, ...]]] = {
 PRIVATE: Final = frozenset({"otp", "email", "mobile"})
 """Fields of requests whose values appear in no error and no log."""
 
+
+def base_value(value: object) -> object:
+    """What a subclass of a plain type stands for: Django's SafeString, pendulum's and freezegun's times, and the like.
+
+    Raises:
+        TypeError: It is none.
+    """
+    match value:
+        case str():
+            return str.__str__(value)
+        case datetime():
+            return instant(value)
+        case Decimal():
+            return Decimal(value)
+        case int():
+            return int(value)
+        case float():
+            return float(value)
+        case _:
+            raise TypeError(f"no JSON: {type(value).__name__}")
+
+
 _json = msgspec.json.Decoder(float_hook=Decimal)
-_write = msgspec.json.Encoder(decimal_format="number").encode
+_write = msgspec.json.Encoder(decimal_format="number", enc_hook=base_value).encode
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _DONE: Final = int(HTTPStatus.OK)

@@ -211,6 +211,28 @@ async def test_a_time_of_the_rows_own_is_never_changed(api: Api, caller: AsyncGa
     assert (report.rejected, len(api.ids)) == (1, 1)
 
 
+async def test_text_and_times_of_other_classes_are_kept_too(
+    sandbox: Sandbox, client: AsyncGameball, path: Path
+) -> None:
+    class SafeText(str):
+        """Text, as Django's templates have it."""
+
+        __slots__ = ()
+
+    class FrozenTime(datetime):
+        """A time, as freezegun has it."""
+
+    row = CashbackRequest(
+        player_unique_id=SafeText("p"),
+        transaction_id=SafeText("t"),
+        amount=10,
+        transaction_time=FrozenTime(2024, 1, 1, tzinfo=UTC),
+    )
+    assert (await client.bulk.run([row], journal=path)).applied == 1
+    assert (await client.bulk.run([row], journal=path)).applied == 1
+    assert [entry.transaction_id for entry in sandbox.ledger.transactions()] == ["t"]
+
+
 # --- what a journal is made of
 
 

@@ -1487,3 +1487,48 @@ def test_plain_json_keeps_its_numbers_exact() -> None:
 def test_what_is_not_json_says_so_without_what_it_held() -> None:
     with pytest.raises(UnreadableError, match=r"^not JSON, or cut short$"):
         parse(b"secret \xff")
+
+
+# --- subclasses of plain types, as frameworks hand them out
+
+
+class SafeText(str):
+    """Text, as Django's templates have it."""
+
+    __slots__ = ()
+
+
+class FrozenTime(datetime):
+    """A time, as pendulum and freezegun have it."""
+
+
+class Money(Decimal):
+    """An amount."""
+
+
+class Count(int):
+    """A number of points."""
+
+
+class Share(float):
+    """A number with a fraction."""
+
+
+def test_a_subclass_of_a_plain_type_is_written_as_that_type() -> None:
+    row = CashbackRequest(
+        player_unique_id=SafeText("p"),
+        transaction_id=SafeText("t"),
+        amount=Money("1.50"),
+        transaction_time=FrozenTime(2026, 1, 2, 3, 4, 5, 60, tzinfo=UTC),
+    )
+    assert encode(transactions.cashback(row)).body == (
+        b'{"playerUniqueId":"p","transactionTime":"2026-01-02T03:04:05.000060Z","transactionId":"t","amount":1.50}'
+    )
+
+
+def test_a_subclass_of_a_plain_type_in_plain_json_is_written_as_that_type() -> None:
+    given = {SafeText("a"): [Money("1.5"), Count(2), Share(2.5), SafeText("b"), FrozenTime(2026, 1, 2, tzinfo=UTC)]}
+    operation = Operation(
+        name="request", method="POST", path="/x", returns=dict[str, Any], replay=Replay.NEVER, body=given
+    )
+    assert encode(operation).body == b'{"a":[1.5,2,2.5,"b","2026-01-02T00:00:00.000Z"]}'
