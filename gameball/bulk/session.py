@@ -74,12 +74,14 @@ class Session:
         self._tally = tally
         self._hint = hint
         """What can be done when the run ends early."""
+        self._complaint: Exception | None = None
+        """What `on_progress` raised."""
 
     async def results(self) -> AsyncGenerator[Sequence[RowResult]]:
         """Results in chunks, as they come.
 
         Raises:
-            BulkStoppedError: The run ended early.
+            BulkStoppedError: The run ended early. What refuses it before anything is sent is raised itself.
         """
         try:
             async with aclosing(self._run.results()) as chunks:
@@ -92,7 +94,7 @@ class Session:
             raise
         self._tally.tell_time()
         reason = self._gate.given_up
-        if reason is not None and not self._tally.exchanges:
+        if reason is not None and reason is not self._complaint and not self._tally.exchanges:
             raise reason
         if reason is not None:
             report = self._report
@@ -130,6 +132,7 @@ class Session:
                 try:
                     await portal.in_caller(partial(on_progress, self._snapshot()))
                 except Exception as error:  # noqa: BLE001 (the caller's own: what is in flight ends first)
+                    self._complaint = error
                     self._gate.give_up(error)
                     self._run.leave()
                     return

@@ -297,6 +297,26 @@ async def test_an_error_in_what_is_told_ends_the_run_in_good_order(api: Api, cal
     assert stopped.value.report.settled == len(api.ids)
 
 
+async def test_an_error_in_what_is_told_ends_the_run_the_same_way_before_anything_is_sent(
+    api: Api, caller: AsyncGameball
+) -> None:
+    told = asyncio.Event()
+
+    def fail(_: BulkReport) -> None:
+        told.set()
+        raise ZeroDivisionError
+
+    async def rows() -> AsyncIterator[CashbackRequest]:
+        await told.wait()
+        yield pay(0)
+
+    with pytest.raises(BulkStoppedError) as stopped:
+        await caller.bulk.run(rows(), on_progress=fail)
+
+    assert isinstance(stopped.value.reason, ZeroDivisionError)
+    assert api.ids == []
+
+
 async def test_a_run_that_is_cancelled_says_what_that_means(api: Api, caller: AsyncGameball) -> None:
     async def answer(_: str) -> Answer | None:
         return await never()
