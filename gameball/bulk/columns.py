@@ -12,14 +12,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias, TypeGuard
 
 import attrs
-import msgspec
 
 from gameball.bulk.rows import KINDS, Request
-from gameball.core.codec import dump, spelling
+from gameball.core.codec import spelling, write
 from gameball.models.shared import MOST_DIGITS, Branch, Merchant, check_text, refuse
 from gameball.models.transactions import LineItem
-
-_to_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class JsonObject(tuple[tuple[str, Any], ...]):
@@ -134,7 +131,6 @@ READERS: Final[Mapping[str, Reader]] = {
 """Fields that are more than text."""
 
 LIST: Final = 'must be a list such as [{"product_id": "p_01", "quantity": 1}]'
-
 """The rule for line items."""
 
 LINE_ITEM: Final[Mapping[str, Reader]] = {"product_id": _text, "quantity": _number}
@@ -205,7 +201,7 @@ def cell_of(request: Request, column: str) -> str:
     if value is None or value == ():
         return ""
     if isinstance(value, tuple):
-        return _to_json(dump(value)).decode()
+        return write(value).decode()
     if isinstance(value, datetime):
         return value.isoformat()
     return format(value, "f") if isinstance(value, Decimal) else str(value)

@@ -26,8 +26,8 @@ from attrs import frozen
 
 from gameball import errors
 from gameball.bulk.rows import KINDS, BulkReport, Request, Row, RowResult, State
-from gameball.core.clock import stamp
-from gameball.core.codec import base_value
+from gameball.core import codec
+from gameball.core.clock import stamps
 from gameball.errors import GameballError, JournalError
 from gameball.models.shared import Points, refuse
 
@@ -127,12 +127,12 @@ LAST: Final = 2**63 - 1
 """Behind every row."""
 
 _index: Final = attrgetter("index")
-_to_json: Final = msgspec.json.Encoder(enc_hook=base_value).encode
+_to_json: Final = msgspec.json.Encoder(enc_hook=codec.base_value).encode
 _from_json: Final = msgspec.json.Decoder().decode
-_read_rows: Final = msgspec.json.Decoder(list[tuple[int, str, msgspec.Raw, str | None, str | None]]).decode
-_readers: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
-    name: msgspec.json.Decoder(kind) for kind, name in KINDS.items()
-}
+_read_rows: Final = msgspec.json.Decoder(
+    list[tuple[int, str, dict[str, Any], str | None, str | None]], float_hook=Decimal
+).decode
+_kinds: Final[Mapping[str, type[Request]]] = {name: kind for kind, name in KINDS.items()}
 
 
 @frozen(kw_only=True)
@@ -338,8 +338,7 @@ class Journal:
         for result in results:
             self._players.discard(result.request.player_unique_id)
             self._done.append(result.index)
-        for row in back:
-            _freeze(row)
+        _freeze(back)
         with self._transaction():
             self._database.execute(END, (_to_json([_ended(result) for result in results]),))
             rows = self._hand_out(room)
@@ -384,8 +383,7 @@ class Journal:
             self._all_seen = len(found) < most
             self._seen = LAST if self._all_seen else found[-1].index
             rows += self._free(found)
-        for row in rows:
-            _freeze(row)
+        _freeze(rows)
         return rows
 
     def _free(self, found: Sequence[Row]) -> list[Row]:
@@ -412,7 +410,10 @@ class Journal:
             "SELECT number, kind, request, ended, error FROM rows WHERE ended IN (?, ?) ORDER BY number", states
         ):
             yield RowResult(
-                index=number, request=_readers[kind].decode(request), state=State(ended), error=_error(error)
+                index=number,
+                request=codec.load(request.encode(), _kinds[kind]),
+                state=State(ended),
+                error=_error(error),
             )
 
 
@@ -442,7 +443,7 @@ class Loading:
             if getattr(request, "otp", None) is not None:
                 raise refuse(f"rows[{number}].otp", "is a one-time password, which a journal must not keep")
             kind = KINDS[type(request)]
-            plain = _to_json(request)
+            plain = codec.write(request)
             self._hash.update(kind.encode() + plain + b"\n")
             rows.append((number, kind, request.transaction_id, request.player_unique_id, plain.decode()))
         self._rows += len(rows)
@@ -506,7 +507,7 @@ def _told(path: Path) -> Generator[None]:
         raise JournalError(f"journal {path} {_in_words(error)}") from None
     except OSError as error:
         raise JournalError(f"journal {path} cannot be used: {error.strerror}") from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, codec.UnreadableError):
         raise JournalError(f"journal {path} is damaged") from None
 
 
@@ -528,15 +529,16 @@ def _in_words(error: sqlite3.Error) -> str:
 # --- rows to text and back
 
 
-def _freeze(row: Row) -> None:
-    """A row that brings no time of its own keeps the one it gets here: sent again, it must be the same bytes."""
-    if row.request.transaction_time is None and row.time is None:
-        row.freeze(stamp())
+def _freeze(rows: Sequence[Row]) -> None:
+    """Rows that bring no time of their own keep the one they get here: sent again, they must be the same bytes."""
+    untimed = [row for row in rows if row.request.transaction_time is None and row.time is None]
+    for row, time in zip(untimed, stamps(len(untimed)), strict=True):
+        row.freeze(time)
 
 
-def _row(number: int, kind: str, request: msgspec.Raw, intent: str | None, batch: str | None) -> Row:
+def _row(number: int, kind: str, request: dict[str, Any], intent: str | None, batch: str | None) -> Row:
     time = datetime.fromisoformat(intent) if intent else None
-    return Row(number, _readers[kind].decode(request), time=time, lost=intent is not None, batch=batch)
+    return Row(number, codec.read(request, _kinds[kind]), time=time, lost=intent is not None, batch=batch)
 
 
 def _ended(result: RowResult) -> tuple[int, str, str | None, str | None, str | None]:

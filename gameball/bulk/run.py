@@ -14,12 +14,11 @@ GRACE: Final = 10.0
 """Seconds that what is in flight may take to end when a run is left early."""
 
 
-TOGETHER: Final = 0.02
+TOGETHER: Final = 0.03
 """Seconds that results wait for others while workers have enough to do: one turn of the queue does for many."""
 
-
-AT_HAND: Final = 3
-"""Rows that have been handed out, in flight or about to be, for each that can be in flight."""
+MOST_AHEAD: Final = 6
+"""The most rows that have been handed out and wait for a worker, for each that can be in flight."""
 
 
 class Queue(Protocol):
@@ -79,9 +78,16 @@ class Run:
         self._gate = gate
         self._ready: deque[Row] = deque()
         self._ended: list[RowResult | Row] = []
+        self._in_flight = courier.at_once * courier.most
+        """The most rows that can be."""
+        self._ahead = courier.most
+        """How many more to have at hand: enough to last until the next turn is over, and not many more, for whoever
+        resumes a run that was killed must look them all up."""
         self._carrying = self._flying = 0
         """Groups and rows on their way."""
         self._idle: deque[asyncio.Future[None]] = deque()
+        self._turning = False
+        """Whether the queue is at work."""
         self._news = asyncio.Event()
         self._due: asyncio.TimerHandle | None = None
         self._clock = asyncio.get_running_loop().time
@@ -99,13 +105,11 @@ class Run:
         try:
             while True:
                 await self._fill()
-                if self._gate.given_up is not None:
-                    self.leave()
                 if results := await self._turn():
                     yield results
                 elif self._done:
                     break
-                else:
+                if self._flying or not results:
                     await self._news.wait()
             if results := await self._put_back():
                 yield results
@@ -139,6 +143,8 @@ class Run:
                 await self._queue.fill(self._room)
             except Exception as error:  # noqa: BLE001 (the caller's own, from its rows: what is in flight ends first)
                 self._gate.give_up(error)
+        if self._gate.given_up is not None:
+            self.leave()
 
     async def _turn(self) -> Sequence[RowResult]:
         """Hand what has ended to the queue, and what it hands out to the workers."""
@@ -149,16 +155,24 @@ class Run:
         ended, self._ended = self._ended, []
         results = [one for one in ended if isinstance(one, RowResult)]
         back = [one for one in ended if isinstance(one, Row)]
+        if ended:
+            ahead = max(len(ended) * 3 // 2, self._ahead // 2, self._courier.most)
+            self._ahead = min(ahead, MOST_AHEAD * self._in_flight)
         room = self._room
+        self._turning = True
         try:
             rows = await self._queue.turn(results, back, room)
         except BaseException:
             self._broken = True
             raise
+        finally:
+            self._turning = False
         self._dry = len(rows) < room
         self._ready.extendleft(reversed(back))
         self._ready.extend(rows)
         self._wake_workers()
+        if self._ended:
+            self._tell()
         return results
 
     async def _put_back(self) -> Sequence[RowResult]:
@@ -169,9 +183,7 @@ class Run:
     @property
     def _room(self) -> int:
         """How many more rows to ask for: so many that no worker waits while the queue is asked again."""
-        if self._stopping:
-            return 0
-        return AT_HAND * self._courier.at_once * self._courier.most - self._flying - len(self._ready)
+        return 0 if self._stopping else self._in_flight + self._ahead - self._flying - len(self._ready)
 
     @property
     def _stopping(self) -> bool:
@@ -205,7 +217,9 @@ class Run:
 
     def _tell(self) -> None:
         """Rows have ended: tell the loop at once where workers would run dry, else with others."""
-        if len(self._ready) <= self._courier.at_once * self._courier.most // 2:
+        if self._turning:
+            return  # there will be more to tell when it is over
+        if len(self._ready) <= self._ahead // 4:
             self._news.set()
         elif self._due is None:
             self._due = asyncio.get_running_loop().call_later(TOGETHER, self._news.set)

@@ -29,10 +29,11 @@ def stamps(count: int) -> list[datetime]:
         # A little behind means a burst, or a clock that was nudged; far behind, that it was wrong and is right now.
         if now <= _last < now + _NUDGE:
             now = _last + _TICK
-        times = [now]
-        while len(times) < count:
-            times.append(times[-1] + _TICK)
-        _last = times[-1]
+        times: list[datetime] = []
+        for _ in range(count):
+            times.append(now)
+            now += _TICK
+        _last = now - _TICK
         return times
 
 

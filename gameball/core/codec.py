@@ -82,7 +82,7 @@ def base_value(value: object) -> object:
 
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
-_write = msgspec.json.Encoder(decimal_format="number", enc_hook=base_value).encode
+_to_bytes = msgspec.json.Encoder(decimal_format="number", enc_hook=base_value).encode
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _DONE: Final = int(HTTPStatus.OK)
@@ -101,7 +101,7 @@ def encode(operation: Operation[Any], headers: Mapping[str, str] | None = None) 
     """
     try:
         query = _query_string(operation.query)
-        body = None if operation.body is None else _write(dump(operation.body))
+        body = None if operation.body is None else write(operation.body)
     except InvalidRequestError:
         raise
     except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
@@ -115,6 +115,11 @@ def encode(operation: Operation[Any], headers: Mapping[str, str] | None = None) 
             body=body,
         )
     raise refuse("query or json", f"must be plain JSON of valid text and numbers ({kind})")
+
+
+def write(value: Any) -> bytes:
+    """A model, or plain JSON, as it is sent."""
+    return _to_bytes(dump(value))
 
 
 def dump(value: Any) -> Any:
@@ -228,7 +233,16 @@ def load(body: bytes, kind: type[T]) -> T:
     """
     if kind is object:  # plain JSON, or nothing at all
         return parse(body) if body.strip() else None  # type: ignore[return-value]  # T is object here
-    return _converter.structure(_unwrapped(parse(body), kind), kind)
+    return read(_unwrapped(parse(body), kind), kind)
+
+
+def read(data: Any, kind: type[T]) -> T:
+    """Plain JSON, numbers with a fraction as Decimal, as a value of this class.
+
+    Raises:
+        UnreadableError: It is not of this shape.
+    """
+    return _converter.structure(data, kind)
 
 
 def _unwrapped(data: Any, kind: Any) -> Any:
