@@ -17,24 +17,25 @@ _last = datetime.min.replace(tzinfo=UTC)
 
 def stamp() -> datetime:
     """Now, in UTC and microseconds, and never the same twice in a process: the API rejects a repeated time."""
-    (time,) = stamps(1)
-    return time
+    return _take(1)
 
 
 def stamps(count: int) -> list[datetime]:
     """Several such times, in a row."""
+    first = _take(count)
+    return [first + number * _TICK for number in range(count)]
+
+
+def _take(count: int) -> datetime:
+    """The first of so many times that nobody else gets."""
     global _last  # noqa: PLW0603 (the one thing to remember)
     with _lock:
-        now = datetime.now(UTC)
+        first = datetime.now(UTC)
         # A little behind means a burst, or a clock that was nudged; far behind, that it was wrong and is right now.
-        if now <= _last < now + _NUDGE:
-            now = _last + _TICK
-        times: list[datetime] = []
-        for _ in range(count):
-            times.append(now)
-            now += _TICK
-        _last = now - _TICK
-        return times
+        if first <= _last < first + _NUDGE:
+            first = _last + _TICK
+        _last = first if count == 1 else first + (count - 1) * _TICK
+        return first
 
 
 def stamped(request: Request) -> Request:

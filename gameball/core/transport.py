@@ -76,10 +76,13 @@ class Transport:
         try:
             async with timer:
                 room.alarm.set(timer, deadline)
-                async with room.slots:
+                await room.slots.acquire()
+                try:
                     # Waiting for a free connection counts against the whole call only.
                     room.alarm.set(timer, min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
                     return await self._converse(room, request, passage, _client_timeout(timeouts.connect))
+                finally:
+                    room.slots.release()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():

@@ -55,6 +55,8 @@ def _fold(word: str) -> str:
 
 def decimal(value: Number) -> Decimal:
     """A number as the decimal that was written down, without an exponent where Decimal allows it."""
+    if type(value) is Decimal and "E" not in str(value):
+        return value
     if isinstance(value, float):
         value = Decimal(float.__repr__(value))
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -98,6 +100,8 @@ def positive(_: object, attribute: "Attribute[Any]", value: object) -> None:
         raise refuse(name, f"must be a finite number, not {value}")
     if value <= 0:
         raise refuse(name, f"must be positive, not {value if value.adjusted() <= MOST_DIGITS else 'negative'}")
+    if len(written := str(value)) <= MOST_DIGITS and "E" not in written:
+        return  # so it is with nearly all, and much faster to see
     _, digits, exponent = value.as_tuple()
     if len(digits) > MOST_DIGITS or value.adjusted() >= MOST_DIGITS or -int(exponent) > MOST_DIGITS:
         raise refuse(
