@@ -578,7 +578,7 @@ async def test_no_key_shows_in_an_error_its_traceback_or_a_log(
     asyncio.get_running_loop().set_debug(True)
     error = await fail(kind, failure)
     seen = everything_seen(own_frames_only(error))
-    assert "in deliver" in seen, "the frames of the SDK are there to be searched"
+    assert "in _carry_out" in seen, "the frames of the SDK are there to be searched"
     assert "gameball " in logged.getvalue(), "the SDK's own log is there to be searched"
     for canary in CANARIES:
         assert canary not in seen

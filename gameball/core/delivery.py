@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 import anyio
 from attrs import field, frozen
@@ -106,8 +106,11 @@ class Delivery:
     pace: Pace | None = None
 
     async def send(self, operation: Operation[T]) -> T:
-        """The value of the call."""
-        return (await self.deliver(operation)).value
+        """The value of the call; see `deliver()`."""
+        ended = await self._carry_out(operation, lost=False, sending=True)
+        assert ended is not None  # noqa: S101 (as in `deliver()`)
+        settled, _, _ = ended
+        return cast("T", settled.value)
 
     async def send_regardless(self, operation: Operation[T], seconds: float) -> None:
         """Send even while the caller is being cancelled; give up after some seconds."""
@@ -125,9 +128,9 @@ class Delivery:
         Raises:
             GameballError: Whatever went wrong; its `outcome` tells what became of the call.
         """
-        delivered = await self._carry_out(operation, lost=lost, sending=True)
-        assert delivered is not None  # noqa: S101 (for the type checkers: only what is not sent can end in nothing)
-        return delivered
+        ended = await self._carry_out(operation, lost=lost, sending=True)
+        assert ended is not None  # noqa: S101 (for the type checkers: only what is not sent can end in nothing)
+        return _delivered(*ended)
 
     async def recover(self, operation: Operation[T]) -> Delivered[T] | None:
         """What became of a call whose answer was lost; None when it was not found twice. Sends nothing.
@@ -135,7 +138,8 @@ class Delivery:
         Raises:
             GameballError: It could not be settled.
         """
-        return await self._carry_out(operation, lost=True, sending=False)
+        ended = await self._carry_out(operation, lost=True, sending=False)
+        return None if ended is None else _delivered(*ended)
 
     def complete(self, error: GameballError, operation: Operation[Any], attempts: int) -> GameballError:
         """Tell the error which call it belongs to, and take out of its words what must not be seen."""
@@ -149,7 +153,9 @@ class Delivery:
         error.attempts = attempts
         return error
 
-    async def _carry_out(self, operation: Operation[T], *, lost: bool, sending: bool) -> Delivered[T] | None:
+    async def _carry_out(
+        self, operation: Operation[Any], *, lost: bool, sending: bool
+    ) -> tuple[Settled, Answer, Course] | None:
         self._require_keys(operation)
         clock = asyncio.get_running_loop().time
         course = Course(
@@ -163,25 +169,17 @@ class Delivery:
             raise
         if isinstance(outcome, GameballError):
             raise self.complete(outcome, operation, course.sends)
-        return outcome
+        return None if outcome is None else (*outcome, course)
 
     async def _follow(
-        self, operation: Operation[T], course: Course, step: Step, *, sending: bool
-    ) -> Delivered[T] | GameballError | None:
+        self, operation: Operation[Any], course: Course, step: Step, *, sending: bool
+    ) -> tuple[Settled, Answer] | GameballError | None:
         """Exchange and decide in turn, until the course ends, or at the first send that is not wanted."""
         request = codec.encode(operation, self.headers)
         result: Answer | Failure | None = None
         while True:
             if isinstance(step, Settled) and isinstance(result, Answer):
-                return Delivered(
-                    value=step.value,
-                    settled_by=step.by,
-                    attempts=course.sends,
-                    lookups=course.look_ups,
-                    status=result.status,
-                    headers=result.headers,
-                    body=result.body,
-                )
+                return step, result
             if not isinstance(step, Send | LookUp):
                 return step.error if isinstance(step, GiveUp) else OutcomeUnknownError(operation.check)
             if isinstance(step, LookUp):
@@ -321,6 +319,18 @@ def _read(operation: Operation[T], result: Answer | Failure) -> Found[T] | Probl
         problem = error
     problem.retry_after = retry_after(result.headers, datetime.now(UTC))
     return problem
+
+
+def _delivered(settled: Settled, answer: Answer, course: Course) -> Delivered[Any]:
+    return Delivered(
+        value=settled.value,
+        settled_by=settled.by,
+        attempts=course.sends,
+        lookups=course.look_ups,
+        status=answer.status,
+        headers=answer.headers,
+        body=answer.body,
+    )
 
 
 def _given_up(operation: Operation[Any]) -> str:

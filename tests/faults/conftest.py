@@ -82,16 +82,19 @@ def _faces_of(error: BaseException) -> Iterator[str]:
 def net(monkeypatch: pytest.MonkeyPatch) -> Iterator[Net]:
     """Every test of this folder fails that lets a key, a one-time password or an e-mail address out."""
     caught = Net()
-    real = Delivery.deliver
 
-    async def remembered(self: Delivery, *call: Any) -> Any:
-        try:
-            return await real(self, *call)
-        except BaseException as error:
-            caught.errors.append(error)
-            raise
+    def remembering(real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def remembered(self: Delivery, *call: Any) -> Any:
+            try:
+                return await real(self, *call)
+            except BaseException as error:
+                caught.errors.append(error)
+                raise
 
-    monkeypatch.setattr(Delivery, "deliver", remembered)
+        return remembered
+
+    monkeypatch.setattr(Delivery, "send", remembering(Delivery.send))
+    monkeypatch.setattr(Delivery, "deliver", remembering(Delivery.deliver))
     root = logging.getLogger()
     loggers = [root, *(one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger))]
     levels = {one: one.level for one in loggers}
