@@ -13,7 +13,6 @@ from gameball.bulk.rows import Row, RowResult
 GRACE: Final = 10.0
 """Seconds that what is in flight may take to end when a run is left early."""
 
-
 TOGETHER: Final = 0.03
 """Seconds that results wait for others while workers have enough to do: one turn of the queue does for many."""
 
@@ -109,7 +108,7 @@ class Run:
                     yield results
                 elif self._done:
                     break
-                if self._flying or not results:
+                if self._flying or not results:  # else nobody would bring news
                     await self._news.wait()
             if results := await self._put_back():
                 yield results

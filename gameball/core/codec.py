@@ -61,7 +61,7 @@ PRIVATE: Final = frozenset({"otp", "email", "mobile"})
 
 
 def base_value(value: object) -> object:
-    """What a subclass of a plain type stands for: Django's SafeString, pendulum's and freezegun's times, and the like.
+    """What a subclass of a plain type stands for: Django's SafeString, numbers with a unit, and the like.
 
     Raises:
         TypeError: It is none.
@@ -69,8 +69,6 @@ def base_value(value: object) -> object:
     match value:
         case str():
             return str.__str__(value)
-        case datetime():
-            return instant(value)
         case Decimal():
             return Decimal(value)
         case int():
