@@ -215,10 +215,10 @@ class Run:
                 await rest
 
     def _tell(self) -> None:
-        """Rows have ended: tell the loop at once where workers would run dry, else with others."""
+        """Rows have ended: tell the loop at once when the run is to end or workers would run dry, else with others."""
         if self._turning:
             return  # there will be more to tell when it is over
-        if len(self._ready) <= self._ahead // 4:
+        if self._stopping or len(self._ready) <= self._ahead // 4:
             self._news.set()
         elif self._due is None:
             self._due = asyncio.get_running_loop().call_later(TOGETHER, self._news.set)

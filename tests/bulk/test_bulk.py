@@ -34,6 +34,7 @@ from gameball import (
     Timeouts,
 )
 from gameball.bulk.calls import Calls
+from gameball.bulk.run import GRACE
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
 
@@ -229,6 +230,20 @@ async def test_leaving_early_lets_what_is_in_flight_end(api: Api, caller: AsyncG
     assert ended == sent
     await asyncio.sleep(0.1)
     assert len(api.ids) == sent < 100
+
+
+async def test_leaving_early_takes_no_longer_than_what_is_in_flight(api: Api, caller: AsyncGameball) -> None:
+    async def answer(identity: str) -> None:
+        await asyncio.sleep(0.01 if int(identity[1:]) < 200 else 0.05 * (int(identity[1:]) % 8))
+
+    api.answer = answer
+    async with aclosing(caller.bulk.stream(pays(1000), concurrency=8)) as results:  # type: ignore[type-var]
+        async for result in results:
+            if result.index > 200:
+                break
+        left = asyncio.get_running_loop().time()
+
+    assert asyncio.get_running_loop().time() - left < GRACE / 2
 
 
 async def test_what_does_not_end_in_time_needs_a_review(

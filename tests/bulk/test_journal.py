@@ -6,7 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from gameball import (
     JournalError,
     ManualRequest,
     RedeemRequest,
+    RowResult,
     State,
 )
 from gameball.bulk import journal as journals
 from gameball.bulk.journal import Journal, problems, summary
+from gameball.bulk.rows import Row
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
 
@@ -58,6 +60,31 @@ async def test_a_run_is_kept_and_run_again_sends_nothing(sandbox: Sandbox, clien
         assert (report.rows, report.applied, report.sent, report.points) == (700, 700, 700, first.points)
         assert report.seconds > 0
     assert len(sandbox.ledger.transactions()) == 700
+
+
+async def test_few_rows_are_written_down_ahead_of_a_slow_api(
+    api: Api, caller: AsyncGameball, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever resumes has to look all of them up."""
+    at_hand = most = 0
+    turn = Journal.turn
+
+    def counted(self: Journal, results: Sequence[RowResult], back: Sequence[Row], room: int) -> list[Row]:
+        nonlocal at_hand, most
+        rows = turn(self, results, back, room)
+        at_hand += len(rows) - len(results)
+        most = max(most, at_hand)
+        return rows
+
+    async def answer(_: str) -> None:
+        await asyncio.sleep(0.1)
+
+    api.answer = answer
+    monkeypatch.setattr(Journal, "turn", counted)
+    report = await caller.bulk.run(pays(60), journal=path, concurrency=4)
+
+    assert report.applied == 60
+    assert 4 < most <= 4 + 4 * 3 // 2
 
 
 async def test_what_was_in_flight_is_looked_up_and_what_was_not_sent_is_sent(
