@@ -18,7 +18,7 @@ from benchmarks.server import serving
 from benchmarks.table import Table, Target, compared
 from gameball import AsyncGameball, CashbackRequest, Configuration, Operation, TransactionPage
 from gameball.core import codec
-from gameball.core.wire import Answer
+from gameball.core.http import Response
 from gameball.models.transactions import TransactionFilter
 from gameball.resources import batches, configurations, transactions
 
@@ -42,7 +42,7 @@ def configuration(effort: Effort) -> Iterator[Table]:
 def _decoded(
     title: str, operation: Operation[Any], body: bytes, kind: type, effort: Effort, *, limit: float | None = None
 ) -> Table:
-    answer = Answer(status=200, headers={}, body=body)
+    answer = Response(status=200, headers={}, body=body)
     contenders = [
         Contender("Gameball, frozen models", repeated(partial(codec.decode, operation, answer))),
         Contender("msgspec structs", repeated(partial(msgspec.json.Decoder(struct(kind)).decode, body))),

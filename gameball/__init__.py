@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         BulkPlan as BulkPlan,
         BulkReport as BulkReport,
         RowResult as RowResult,
+        RowState as RowState,
         State as State,
     )
     from gameball.client import AsyncGameball as AsyncGameball, Gameball as Gameball
@@ -119,6 +120,7 @@ _HOMES = {
     "BulkPlan": "gameball.bulk.rows",
     "BulkReport": "gameball.bulk.rows",
     "RowResult": "gameball.bulk.rows",
+    "RowState": "gameball.bulk.rows",
     "State": "gameball.bulk.rows",
     "AsyncGameball": "gameball.client",
     "Gameball": "gameball.client",

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from attrs import evolve
 
 from gameball import settings
-from gameball.core import portal
-from gameball.core.faces import Awaiting, Face, Faced, Waiting, call
+from gameball.core import loop_thread
+from gameball.core.methods import Async, Mode, ResourceBase, Sync, endpoint
 from gameball.core.operation import Operation, Replay
-from gameball.core.pace import Pace
+from gameball.core.rate_limiter import RateLimiter
 from gameball.errors import InvalidRequestError
 from gameball.models.shared import check_whole
 from gameball.resources.batches import Batches
@@ -25,16 +25,16 @@ from gameball.settings import RateLimit, Retries, Secret, Timeouts
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-    from gameball.bulk.bulk import Bulk
+    from gameball.bulk.resource import Bulk
     from gameball.core.delivery import Delivered, Delivery, Observer
 
 T = TypeVar("T")
 
 
-class _Client(Faced[Face]):
+class _Client(ResourceBase[Mode]):
     """What both clients are made of."""
 
-    _of_face: ClassVar[type[Awaiting] | type[Waiting]]
+    _of_mode: ClassVar[type[Async] | type[Sync]]
 
     def _open(
         self,
@@ -58,7 +58,7 @@ class _Client(Faced[Face]):
         from gameball.core.delivery import Delivery  # noqa: PLC0415
         from gameball.core.transport import Transport  # noqa: PLC0415
 
-        portal.prepare()
+        loop_thread.prepare()
         check_whole("connections", connections, 1, 2**31 - 1)
         _check_kind("timeouts", timeouts, Timeouts)
         _check_kind("retries", retries, Retries)
@@ -84,24 +84,24 @@ class _Client(Faced[Face]):
                 timeouts=timeouts,
                 retries=retries,
                 observers=tuple(observers),
-                pace=Pace(rate_limit) if rate_limit is not None else None,
+                rate_limiter=RateLimiter(rate_limit) if rate_limit is not None else None,
             )
         )
 
     def _furnish(self, delivery: "Delivery") -> None:
-        super().__init__(self._of_face)
+        super().__init__(self._of_mode)
         self._delivery = delivery
-        self.transactions: Transactions[Face] = Transactions(self._of_face, delivery)
-        self.batches: Batches[Face] = Batches(self._of_face, delivery)
-        self.clients: Clients[Face] = Clients(self._of_face, delivery)
-        self.configurations: Configurations[Face] = Configurations(self._of_face, delivery)
+        self.transactions: Transactions[Mode] = Transactions(self._of_mode, delivery)
+        self.batches: Batches[Mode] = Batches(self._of_mode, delivery)
+        self.clients: Clients[Mode] = Clients(self._of_mode, delivery)
+        self.configurations: Configurations[Mode] = Configurations(self._of_mode, delivery)
 
     @cached_property
-    def bulk(self) -> "Bulk[Face]":
+    def bulk(self) -> "Bulk[Mode]":
         """Many rows in one run."""
-        from gameball.bulk.bulk import Bulk  # noqa: PLC0415 (most programs never need it)
+        from gameball.bulk.resource import Bulk  # noqa: PLC0415 (most programs never need it)
 
-        return Bulk(self._of_face, self._delivery, self._address)
+        return Bulk(self._of_mode, self._delivery, self._address)
 
     def with_options(
         self,
@@ -137,13 +137,13 @@ class _Client(Faced[Face]):
                 mine,
                 timeouts=timeouts or mine.timeouts,
                 retries=retries or mine.retries,
-                pace=Pace(rate_limit) if rate_limit is not None else mine.pace,
+                rate_limiter=RateLimiter(rate_limit) if rate_limit is not None else mine.rate_limiter,
                 headers={**mine.headers, **settings.free_headers(headers or {})},
             )
         )
         return other
 
-    @call
+    @endpoint
     async def request(
         self,
         method: str,
@@ -178,7 +178,7 @@ def _check_kind(name: str, value: object, kind: type) -> None:
         raise InvalidRequestError(f"{name} must be a {kind.__name__}, not {type(value).__name__}", field=name)
 
 
-class AsyncGameball(_Client[Awaiting]):
+class AsyncGameball(_Client[Async]):
     """The awaited client of Gameball's API v3.0, for FastAPI, aiohttp and everything else on asyncio.
 
     Make one and keep it: it opens connections at its first call and shares them. It may serve several event loops
@@ -186,7 +186,7 @@ class AsyncGameball(_Client[Awaiting]):
     connections.
     """
 
-    _of_face = Awaiting
+    _of_mode = Async
 
     def __init__(
         self,
@@ -264,7 +264,7 @@ class AsyncGameball(_Client[Awaiting]):
         await self.aclose()
 
 
-class Gameball(_Client[Waiting]):
+class Gameball(_Client[Sync]):
     """The plain client of Gameball's API v3.0, for Django, Celery and scripts: the same calls without await.
 
     Make one and share it between threads. Its calls run on one background event loop per process; a forked child
@@ -275,7 +275,7 @@ class Gameball(_Client[Waiting]):
     AsyncGameball there.
     """
 
-    _of_face = Waiting
+    _of_mode = Sync
 
     def __init__(
         self,
@@ -332,16 +332,16 @@ class Gameball(_Client[Waiting]):
 
     def send(self, operation: Operation[T]) -> T:
         """Carry out an operation and give its value, as every resource method does."""
-        return portal.run(self._delivery.send, operation)
+        return loop_thread.run(self._delivery.send, operation)
 
     def deliver(self, operation: Operation[T]) -> "Delivered[T]":
         """Carry out an operation and tell how it went: the value, the attempts, the answer itself."""
-        return portal.run(self._delivery.deliver, operation)
+        return loop_thread.run(self._delivery.deliver, operation)
 
     def close(self) -> None:
         """Close the connections. Twice is fine; a later call opens new ones."""
         if self._delivery.transport.opened:
-            portal.run(self._delivery.transport.aclose)
+            loop_thread.run(self._delivery.transport.aclose)
 
     def __enter__(self) -> Self:
         return self

@@ -36,7 +36,7 @@ from gameball import (
     Timeouts,
     TransactionPage,
 )
-from gameball.core import policy
+from gameball.core import retry
 from gameball.core.operation import Signature
 from gameball.resources.transactions import cashback, reverse_hold
 from gameball.sandbox import Sandbox, faults
@@ -61,8 +61,8 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long a look-up waits is not the point here."""
-    monkeypatch.setattr(policy, "FIRST_LOOK", 0.01)
-    monkeypatch.setattr(policy, "SECOND_LOOK", 0.03)
+    monkeypatch.setattr(retry, "FIRST_LOOKUP_WAIT", 0.01)
+    monkeypatch.setattr(retry, "LOOKUP_INTERVAL", 0.03)
 
 
 @define
@@ -300,7 +300,7 @@ async def test_a_missing_secret_key_is_refused_at_the_call_with_what_to_do(kind:
 def test_a_client_shows_its_address_and_no_key(kind: Client) -> None:
     client = kind(API_KEY, SECRET_KEY, partner_token=TOKEN, base_url="https://api.gameball.test/api/v3.0")
     assert repr(client) == f"{kind.__name__}(base_url='https://api.gameball.test/api/v3.0')"
-    assert repr(client.transactions) == f"<Transactions[{'Awaiting' if kind is AsyncGameball else 'Waiting'}]>"
+    assert repr(client.transactions) == f"<Transactions[{'Async' if kind is AsyncGameball else 'Sync'}]>"
     for shown in (repr(client), str(client), repr(vars(client)), repr(client._delivery)):
         assert not any(canary in shown for canary in CANARIES)
 

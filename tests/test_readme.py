@@ -124,15 +124,14 @@ def test_the_story_goes_on_in_a_program(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_every_call_is_in_the_table() -> None:
     table = SECTIONS["All calls"]
-    for home in (
-        "resources.transactions",
-        "resources.batches",
-        "resources.clients",
-        "resources.configurations",
-        "bulk.bulk",
+    for home, name in (
+        ("resources.transactions", "Transactions"),
+        ("resources.batches", "Batches"),
+        ("resources.clients", "Clients"),
+        ("resources.configurations", "Configurations"),
+        ("bulk.resource", "Bulk"),
     ):
-        resource, name = import_module(f"gameball.{home}"), home.rpartition(".")[2]
-        (calls,) = [kind for kind in vars(resource).values() if getattr(kind, "__name__", "") == name.capitalize()]
+        calls = getattr(import_module(f"gameball.{home}"), name)
         for call in [call for call in vars(calls) if not call.startswith("_")]:
             assert f"{call}(" in table
 

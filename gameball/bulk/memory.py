@@ -4,23 +4,23 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gameball.bulk.rows import BulkReport, Row, RowResult, State
-from gameball.bulk.schedule import Schedule
-from gameball.bulk.source import CHUNK, Source
+from gameball.bulk.reader import CHUNK, Reader
+from gameball.bulk.rows import BulkReport, Row, RowResult, RowState
+from gameball.bulk.schedule import PlayerQueue
 from gameball.errors import OutcomeUnknownError
 
 AHEAD: Final = 2 * CHUNK
 """Rows that are read before they are needed, where that keeps nobody from anything."""
 
 
-class Memory:
+class MemoryQueue:
     """Rows as they are read, never more than the schedule looks ahead."""
 
-    def __init__(self, rows: Source, report: BulkReport) -> None:
+    def __init__(self, rows: Reader, report: BulkReport) -> None:
         self.changed: Callable[[], object] = lambda: None
         self._rows = rows
         self._report = report
-        self._schedule = Schedule()
+        self._schedule = PlayerQueue()
         self._reading: asyncio.Task[None] | None = None
         self._all_read = False
 
@@ -51,13 +51,13 @@ class Memory:
         self._report.rows = self._schedule.taken_in
         return [Row(index, request) for index, request in self._schedule.take(max(room, 0))]
 
-    async def note_batch(self, rows: Sequence[Row]) -> None:
+    async def record_batch(self, rows: Sequence[Row]) -> None:
         """Nothing would remember it."""
 
-    async def put_back(self, rows: Sequence[Row]) -> Sequence[RowResult]:
+    async def release(self, rows: Sequence[Row]) -> Sequence[RowResult]:
         """Nothing remembers these rows: those that may have been applied need a review."""
-        lost = [row for row in rows if row.lost]
-        results = [row.ended(State.NEEDS_REVIEW, error=row.error or OutcomeUnknownError()) for row in lost]
+        lost = [row for row in rows if row.in_doubt]
+        results = [row.ended(RowState.NEEDS_REVIEW, error=row.error or OutcomeUnknownError()) for row in lost]
         await self.turn(results, (), 0)
         return results
 

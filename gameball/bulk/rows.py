@@ -38,7 +38,7 @@ KEPT: Final = 1000
 """Problems, duplicates and the like that are told one by one; the rest is counted."""
 
 
-class State(StrEnum):
+class RowState(StrEnum):
     """How a row ended."""
 
     APPLIED = "applied"
@@ -48,6 +48,10 @@ class State(StrEnum):
     """The API said no, and nothing was applied."""
     NEEDS_REVIEW = "needs_review"
     """It may have been applied, and nothing could settle it."""
+
+
+State = RowState
+"""The public name that programs know it by as well."""
 
 
 @frozen(kw_only=True)
@@ -64,7 +68,7 @@ class RowResult:
 
     index: int
     request: Request
-    state: State
+    state: RowState
     value: Value | None = None
     error: GameballError | None = None
 
@@ -166,7 +170,7 @@ class Row:
         index: Its place in the input.
         request: As it was given.
         time: The transaction time that a journal has frozen for it; None where the call may stamp it.
-        lost: Whether an earlier try may have been applied: it is looked up before anything is sent.
+        in_doubt: Whether an earlier try may have been applied: it is looked up before anything is sent.
         batch: The batch that the earlier try was part of, where that is known.
         tries: How often it came back without having been applied.
         error: What it came back with.
@@ -175,7 +179,7 @@ class Row:
     index: int
     request: Request
     time: datetime | None = None
-    lost: bool = False
+    in_doubt: bool = False
     batch: str | None = None
     tries: int = 0
     error: GameballError | None = None
@@ -198,7 +202,7 @@ class Row:
         self.time = time
         self._operation = None
 
-    def ended(self, state: State, *, value: Value | None = None, error: GameballError | None = None) -> RowResult:
+    def ended(self, state: RowState, *, value: Value | None = None, error: GameballError | None = None) -> RowResult:
         """Its result."""
         return RowResult(index=self.index, request=self.request, state=state, value=value, error=error)
 

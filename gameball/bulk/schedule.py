@@ -10,7 +10,7 @@ LOOK_AHEAD: Final = 10_000
 """Rows that are held while they wait for an earlier one of their player."""
 
 
-class Schedule:
+class PlayerQueue:
     """Rows that have been taken in and are not settled yet."""
 
     def __init__(self) -> None:

@@ -9,12 +9,12 @@ from typing import Final, Protocol
 
 from attrs import evolve
 
-from gameball.bulk.gate import Gate
+from gameball.bulk.breaker import CircuitBreaker
 from gameball.bulk.rows import BulkReport, RowResult
-from gameball.bulk.run import Courier, Queue, Run
-from gameball.core import portal
+from gameball.bulk.runner import Queue, Run, Sender
+from gameball.core import loop_thread
 from gameball.core.delivery import Attempt, Delivery
-from gameball.core.policy import Budget
+from gameball.core.retry import Budget
 from gameball.errors import BulkStoppedError, JournalError
 from gameball.settings import LONGEST
 
@@ -26,7 +26,7 @@ PROGRESS: Final = 0.1
 """Seconds between two tellings of a run's progress."""
 
 
-class Flag(Protocol):
+class StopFlag(Protocol):
     """An `asyncio.Event` or a `threading.Event`."""
 
     def is_set(self) -> bool:
@@ -37,17 +37,17 @@ class Flag(Protocol):
 class Tally:
     """Keeps a report's figures that come from exchanges. An observer."""
 
-    def __init__(self, report: BulkReport, gate: Gate) -> None:
+    def __init__(self, report: BulkReport, breaker: CircuitBreaker) -> None:
         self.exchanges = 0
         self._report = report
-        self._gate = gate
+        self._breaker = breaker
         self._pauses = report.pauses
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock() - report.seconds
 
     def note(self, attempt: Attempt) -> None:
         """An exchange has ended."""
-        self._gate.note(attempt)
+        self._breaker.note(attempt)
         self.exchanges += 1
         report = self._report
         if attempt.operation not in READS:
@@ -58,7 +58,7 @@ class Tally:
 
     def tell_time(self) -> None:
         """Bring what changes without an exchange up to date."""
-        self._report.pauses = self._pauses + self._gate.pauses
+        self._report.pauses = self._pauses + self._breaker.pauses
         self._report.seconds = self._clock() - self._began
 
 
@@ -66,10 +66,10 @@ class Session:
     """A run, ready to begin."""
 
     def __init__(
-        self, queue: Queue, courier: Courier, gate: Gate, *, report: BulkReport, tally: Tally, hint: str
+        self, queue: Queue, sender: Sender, breaker: CircuitBreaker, *, report: BulkReport, tally: Tally, hint: str
     ) -> None:
-        self._run = Run(queue, courier, gate)
-        self._gate = gate
+        self._run = Run(queue, sender, breaker)
+        self._breaker = breaker
         self._report = report
         self._tally = tally
         self._hint = hint
@@ -88,12 +88,12 @@ class Session:
                 async for chunk in chunks:
                     yield chunk
         except JournalError as error:
-            self._gate.give_up(error)
+            self._breaker.give_up(error)
         except asyncio.CancelledError as error:
             error.add_note(f"the bulk run was given up: {self._hint}")
             raise
         self._tally.tell_time()
-        reason = self._gate.given_up
+        reason = self._breaker.given_up
         if reason is not None and reason is not self._complaint and not self._tally.exchanges:
             raise reason
         if reason is not None:
@@ -104,7 +104,7 @@ class Session:
                 reason=reason,
             ) from reason
 
-    async def complete(self, on_progress: Callable[[BulkReport], object] | None, stop: Flag | None) -> BulkReport:
+    async def complete(self, on_progress: Callable[[BulkReport], object] | None, stop: StopFlag | None) -> BulkReport:
         """Go through all results, telling of the progress, and give the report.
 
         Raises:
@@ -119,10 +119,10 @@ class Session:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
         if on_progress is not None:
-            await portal.in_caller(partial(on_progress, self._snapshot()))
+            await loop_thread.run_in_caller_thread(partial(on_progress, self._snapshot()))
         return self._report
 
-    async def _watch(self, on_progress: Callable[[BulkReport], object] | None, stop: Flag | None) -> None:
+    async def _watch(self, on_progress: Callable[[BulkReport], object] | None, stop: StopFlag | None) -> None:
         while True:
             await asyncio.sleep(PROGRESS)
             if stop is not None and stop.is_set():
@@ -130,10 +130,10 @@ class Session:
             if on_progress is not None:
                 self._tally.tell_time()
                 try:
-                    await portal.in_caller(partial(on_progress, self._snapshot()))
+                    await loop_thread.run_in_caller_thread(partial(on_progress, self._snapshot()))
                 except Exception as error:  # noqa: BLE001 (the caller's own: what is in flight ends first)
                     self._complaint = error
-                    self._gate.give_up(error)
+                    self._breaker.give_up(error)
                     self._run.leave()
                     return
 
@@ -144,7 +144,7 @@ class Session:
 def prepared(delivery: Delivery, tally: Tally, budget: Budget, concurrency: int) -> Delivery:
     """The client's delivery as a run needs it: watched, and with time to wait for places in a rate limit."""
     timeouts = delivery.timeouts
-    if delivery.pace is not None:
-        turn = max(math.ceil(concurrency / most) * seconds for most, seconds in delivery.pace.limit.windows)
+    if delivery.rate_limiter is not None:
+        turn = max(math.ceil(concurrency / most) * seconds for most, seconds in delivery.rate_limiter.limit.windows)
         timeouts = evolve(timeouts, total=min(timeouts.total + delivery.retries.attempts * turn, LONGEST))
     return evolve(delivery, timeouts=timeouts, budget=budget, observers=(*delivery.observers, tally.note))

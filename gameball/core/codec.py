@@ -22,8 +22,8 @@ import attrs
 import msgspec
 from cattrs import Converter
 
+from gameball.core.http import Request, Response
 from gameball.core.operation import Operation
-from gameball.core.wire import Answer, Request
 from gameball.errors import APIError, InvalidRequestError, UnexpectedAnswerError, api_error
 from gameball.models.batches import BatchId
 from gameball.models.clients import UNSET
@@ -201,7 +201,7 @@ def _private(part: Any) -> Iterator[str]:
 # --- in
 
 
-def decode(operation: Operation[T], answer: Answer) -> T:
+def decode(operation: Operation[T], answer: Response) -> T:
     """The answer as the operation's own kind of value.
 
     Raises:
@@ -273,7 +273,7 @@ class UnreadableError(ValueError):
     """What came back does not have the expected shape; says where and why, never what it held."""
 
 
-def _refusal(answer: Answer) -> APIError:
+def _refusal(answer: Response) -> APIError:
     try:
         envelope = parse(answer.body)
     except UnreadableError:
@@ -284,12 +284,12 @@ def _refusal(answer: Answer) -> APIError:
     return error
 
 
-def _unexpected(answer: Answer, problem: str) -> UnexpectedAnswerError:
+def _unexpected(answer: Response, problem: str) -> UnexpectedAnswerError:
     message = f"the answer could not be read: {problem}"
     return UnexpectedAnswerError(message, status=answer.status, request_id=request_id(answer))
 
 
-def request_id(answer: Answer) -> str | None:
+def request_id(answer: Response) -> str | None:
     """The API's name for the request, where a header tells it."""
     return _line(answer.headers.get("X-Request-Id") or answer.headers.get("Request-Id"))
 

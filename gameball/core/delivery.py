@@ -10,11 +10,11 @@ import anyio
 from attrs import field, frozen
 
 from gameball.core import codec
-from gameball.core.operation import Absent, Found, Operation, Replay, Settle, Signature
-from gameball.core.pace import Pace
-from gameball.core.policy import Budget, Course, GiveUp, LookUp, Problem, Send, Settled, SettledBy, Step, retry_after
+from gameball.core.http import Failure, Fault, Request, Response
+from gameball.core.operation import Absent, Found, Operation, Reconciliation, Replay, Signature
+from gameball.core.rate_limiter import RateLimiter
+from gameball.core.retry import Budget, CallState, GiveUp, LookUp, Problem, Send, Settled, SettledBy, Step, retry_after
 from gameball.core.transport import Transport
-from gameball.core.wire import Answer, Failure, Fault, Request
 from gameball.errors import CredentialsError, GameballError, OutcomeUnknownError
 from gameball.settings import Credentials, Retries, Timeouts
 
@@ -34,7 +34,7 @@ class Delivered(Generic[T]):
     Attributes:
         value: What the resource method returns.
         settled_by: What told the outcome: "answer", the answer to the request itself; "lookup", the list, after an
-            answer was lost; "duplicate", the list, which held this very transaction from an earlier call.
+            answer was in_doubt; "duplicate", the list, which held this very transaction from an earlier call.
         attempts: How many times the request was tried.
         lookups: How many times the transaction was looked for.
         status, headers, body: Of the last answer.
@@ -91,7 +91,7 @@ class Delivery:
 
     Attributes:
         transport, budget: Shared by all clients that were made of one by `with_options`.
-        pace: Keeps a rate limit; shared likewise, unless another limit was given.
+        rate_limiter: Keeps a rate limit; shared likewise, unless another limit was given.
         headers: Sent with every request, beside the operation's own.
         observers: Called after every exchange, on the loop's thread; what they raise is logged and goes no further.
     """
@@ -103,11 +103,11 @@ class Delivery:
     headers: Mapping[str, str] = field(factory=dict[str, str])
     observers: Sequence[Observer] = ()
     budget: Budget = field(factory=Budget)
-    pace: Pace | None = None
+    rate_limiter: RateLimiter | None = None
 
     async def send(self, operation: Operation[T]) -> T:
         """The value of the call; see `deliver()`."""
-        ended = await self._carry_out(operation, lost=False, sending=True)
+        ended = await self._carry_out(operation, in_doubt=False, sending=True)
         assert ended is not None  # noqa: S101 (as in `deliver()`)
         settled, _, _ = ended
         return cast("T", settled.value)
@@ -117,28 +117,28 @@ class Delivery:
         with anyio.fail_after(seconds, shield=True):
             await self.send(operation)
 
-    async def deliver(self, operation: Operation[T], *, lost: bool = False) -> Delivered[T]:
+    async def deliver(self, operation: Operation[T], *, in_doubt: bool = False) -> Delivered[T]:
         """The value of the call, and how it went.
 
         Args:
             operation: The call.
-            lost: Whether an earlier try may have been applied (another process's, say): then it is looked up first.
+            in_doubt: Whether an earlier try may have been applied (another process's, say): then it is looked up first.
                 Only for what has an id of its own.
 
         Raises:
             GameballError: Whatever went wrong; its `outcome` tells what became of the call.
         """
-        ended = await self._carry_out(operation, lost=lost, sending=True)
+        ended = await self._carry_out(operation, in_doubt=in_doubt, sending=True)
         assert ended is not None  # noqa: S101 (for the type checkers: only what is not sent can end in nothing)
         return _delivered(*ended)
 
     async def recover(self, operation: Operation[T]) -> Delivered[T] | None:
-        """What became of a call whose answer was lost; None when it was not found twice. Sends nothing.
+        """What became of a call whose answer was in_doubt; None when it was not found twice. Sends nothing.
 
         Raises:
             GameballError: It could not be settled.
         """
-        ended = await self._carry_out(operation, lost=True, sending=False)
+        ended = await self._carry_out(operation, in_doubt=True, sending=False)
         return None if ended is None else _delivered(*ended)
 
     def complete(self, error: GameballError, operation: Operation[Any], attempts: int) -> GameballError:
@@ -154,15 +154,15 @@ class Delivery:
         return error
 
     async def _carry_out(
-        self, operation: Operation[Any], *, lost: bool, sending: bool
-    ) -> tuple[Settled, Answer, Course] | None:
+        self, operation: Operation[Any], *, in_doubt: bool, sending: bool
+    ) -> tuple[Settled, Response, CallState] | None:
         self._require_keys(operation)
         clock = asyncio.get_running_loop().time
-        course = Course(
+        course = CallState(
             operation=operation, retries=self.retries, deadline=clock() + self.timeouts.total, budget=self.budget
         )
         try:
-            outcome = await self._follow(operation, course, course.begin(lost=lost), sending=sending)
+            outcome = await self._follow(operation, course, course.begin(in_doubt=in_doubt), sending=sending)
         except asyncio.CancelledError as error:
             if operation.replay is not Replay.SAFE:
                 error.add_note(_given_up(operation))
@@ -172,13 +172,13 @@ class Delivery:
         return None if outcome is None else (*outcome, course)
 
     async def _follow(
-        self, operation: Operation[Any], course: Course, step: Step, *, sending: bool
-    ) -> tuple[Settled, Answer] | GameballError | None:
+        self, operation: Operation[Any], course: CallState, step: Step, *, sending: bool
+    ) -> tuple[Settled, Response] | GameballError | None:
         """Exchange and decide in turn, until the course ends, or at the first send that is not wanted."""
         request = codec.encode(operation, self.headers)
-        result: Answer | Failure | None = None
+        result: Response | Failure | None = None
         while True:
-            if isinstance(step, Settled) and isinstance(result, Answer):
+            if isinstance(step, Settled) and isinstance(result, Response):
                 return step, result
             if not isinstance(step, Send | LookUp):
                 return step.error if isinstance(step, GiveUp) else OutcomeUnknownError(operation.check)
@@ -194,7 +194,9 @@ class Delivery:
                 request = codec.encode(operation.restamp(), self.headers)
             step, result = await self._send(operation, request, course)
 
-    async def _send(self, operation: Operation[Any], request: Request, course: Course) -> tuple[Step, Answer | Failure]:
+    async def _send(
+        self, operation: Operation[Any], request: Request, course: CallState
+    ) -> tuple[Step, Response | Failure]:
         """Try once."""
         result, seconds = await self._exchange(request, course.deadline)
         reading = _read(operation, result)
@@ -208,9 +210,9 @@ class Delivery:
         self._report(operation, course.sends, result, seconds, step)
         return step, result
 
-    async def _look_up(self, operation: Operation[T], course: Course) -> tuple[Step, Answer | Failure]:
+    async def _look_up(self, operation: Operation[T], course: CallState) -> tuple[Step, Response | Failure]:
         """Ask once whether the transaction is there."""
-        settle = operation.settle
+        settle = operation.reconciliation
         assert settle is not None  # noqa: S101 (for the type checkers: the course looks up nothing else)
         asking = settle.look_up
         result, seconds = await self._exchange(codec.encode(asking, self.headers), course.deadline)
@@ -223,8 +225,8 @@ class Delivery:
         return step, result
 
     async def _in_detail(
-        self, settle: Settle[T], settled: Settled, result: Answer | Failure, course: Course
-    ) -> tuple[Step, Answer | Failure]:
+        self, settle: Reconciliation[T], settled: Settled, result: Response | Failure, course: CallState
+    ) -> tuple[Step, Response | Failure]:
         """Ask once more for what the list does not tell; without an answer, what it told must do."""
         if settle.detail is None or settle.complete is None:
             return settled, result
@@ -235,22 +237,22 @@ class Delivery:
         self._report(settle.detail, 1, told, seconds, step)
         return step, told if isinstance(reading, Found) else result
 
-    async def _exchange(self, request: Request, deadline: float) -> tuple[Answer | Failure, float]:
-        """One request at the pace that the rate limit allows; what came of it, and how many seconds it took."""
+    async def _exchange(self, request: Request, deadline: float) -> tuple[Response | Failure, float]:
+        """One request at the rate that the rate limit allows; what came of it, and how many seconds it took."""
         clock = asyncio.get_running_loop().time
-        if self.pace is None:
+        if self.rate_limiter is None:
             began = clock()
             return await self.transport.exchange(request, deadline, self.timeouts), clock() - began
         try:
             async with asyncio.timeout_at(deadline):
-                await self.pace.enter()
+                await self.rate_limiter.acquire()
         except TimeoutError:
             return Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no room in time"), 0.0
         began = clock()
         try:
             return await self.transport.exchange(request, deadline, self.timeouts), clock() - began
         finally:
-            self.pace.leave()
+            self.rate_limiter.release()
 
     def _require_keys(self, operation: Operation[Any]) -> None:
         try:
@@ -265,7 +267,7 @@ class Delivery:
         return self.credentials.redact(text)[:LONGEST_MESSAGE]
 
     def _report(
-        self, operation: Operation[Any], number: int, result: Answer | Failure, seconds: float, step: Step
+        self, operation: Operation[Any], number: int, result: Response | Failure, seconds: float, step: Step
     ) -> None:
         """Tell the log and the observers of an exchange."""
         name = operation.name
@@ -274,7 +276,7 @@ class Delivery:
             logger.debug("%s: exchange %d: %s after %.3f s", name, number, end, seconds)
         if not self.observers:
             return
-        answer = result if isinstance(result, Answer) else None
+        answer = result if isinstance(result, Response) else None
         request_id = codec.request_id(answer) if answer else None
         attempt = Attempt(
             operation=name,
@@ -309,7 +311,7 @@ _NEXT: Final[Mapping[type[Step], Literal["return", "resend", "look_up", "raise"]
 }
 
 
-def _read(operation: Operation[T], result: Answer | Failure) -> Found[T] | Problem:
+def _read(operation: Operation[T], result: Response | Failure) -> Found[T] | Problem:
     """What an exchange says: a value, or what was in the way of one."""
     if isinstance(result, Failure):
         return result
@@ -321,7 +323,7 @@ def _read(operation: Operation[T], result: Answer | Failure) -> Found[T] | Probl
     return problem
 
 
-def _delivered(settled: Settled, answer: Answer, course: Course) -> Delivered[Any]:
+def _delivered(settled: Settled, answer: Response, course: CallState) -> Delivered[Any]:
     return Delivered(
         value=settled.value,
         settled_by=settled.by,

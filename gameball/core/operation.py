@@ -57,7 +57,7 @@ Finding: TypeAlias = Found[T] | Different | Absent
 
 
 @frozen(kw_only=True)
-class Settle(Generic[T]):
+class Reconciliation(Generic[T]):
     """How a write is looked up whose answer was lost.
 
     Attributes:
@@ -100,7 +100,7 @@ class Operation(Generic[T]):
         transaction_id: The id under which the API takes the request only once, where there is one.
         settle: How it is looked up, for writes that have such an id.
         restamp: Builds it anew with another time, where the time is not the caller's.
-        gone_is_done: Whether the API's not-found, after a try of our own, means that it was done.
+        not_found_means_done: Whether the API's not-found, after a try of our own, means that it was done.
         check: What the caller can look at when the outcome stays unknown, in one sentence.
     """
 
@@ -114,9 +114,9 @@ class Operation(Generic[T]):
     headers: Mapping[str, str] = field(factory=dict[str, str])
     signature: Signature = Signature.BOTH_KEYS
     transaction_id: str | None = None
-    settle: Settle[T] | None = field(default=None, repr=False)
+    reconciliation: Reconciliation[T] | None = field(default=None, repr=False)
     restamp: "Callable[[], Operation[T]] | None" = field(default=None, repr=False)
-    gone_is_done: bool = False
+    not_found_means_done: bool = False
     check: str = field(default="", repr=False)
 
     @property

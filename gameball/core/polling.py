@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from gameball.core import portal
+from gameball.core import loop_thread
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ async def poll(
     done: Callable[[T], bool],
     timeout: float | None,
     tell: Callable[[T], object] | None,
-    lost: tuple[type[Exception], ...],
+    missed: tuple[type[Exception], ...],
 ) -> T | None:
     """Read until it is done, and give what was read last; None when the timeout ran out before.
 
@@ -30,12 +30,12 @@ async def poll(
         done: Whether what was read is the end.
         timeout: Seconds altogether, None for as long as it takes.
         tell: Called with everything that is read, in the thread of whoever waits.
-        lost: Errors that say nothing about what is waited for.
+        missed: Errors that say nothing about what is waited for.
     """
     timer = asyncio.timeout(timeout)
     try:
         async with timer:
-            return await _poll(read, done, tell, lost)
+            return await _poll(read, done, tell, missed)
     except TimeoutError:
         if timer.expired():
             return None
@@ -46,20 +46,20 @@ async def _poll(
     read: Callable[[], Awaitable[T]],
     done: Callable[[T], bool],
     tell: Callable[[T], object] | None,
-    lost: tuple[type[Exception], ...],
+    missed: tuple[type[Exception], ...],
 ) -> T:
     wait, misses = FIRST_WAIT, 0
     while True:
         try:
             value = await read()
-        except lost:
+        except missed:
             misses += 1
             if misses == LOST_POLLS:
                 raise
         else:
             misses = 0
             if tell is not None:
-                await portal.in_caller(partial(tell, value))
+                await loop_thread.run_in_caller_thread(partial(tell, value))
             if done(value):
                 return value
         await asyncio.sleep(wait)

@@ -23,8 +23,8 @@ from attrs import define, field
 from yarl import URL
 
 from gameball.core import fork
+from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.operation import Signature
-from gameball.core.wire import Answer, Failure, Fault, Request
 from gameball.settings import Credentials, Secret, Timeouts
 from gameball.version import __version__
 
@@ -54,35 +54,35 @@ class Transport:
         self._base_url = base_url
         self._timeouts = timeouts
         self._connections = connections
-        self._lent = session
+        self._user_session = session
         self._proxy = proxy
         # aiohttp hands a session's own headers to a proxy in the clear, before any tunnel is up: there, and to a
         # lent session, the keys go with each request instead.
         self._signs_sessions = session is None and proxy is None
         self._tls: ssl.SSLContext | bool = tls or True
         self._headers = {signature: _headers(signature, credentials) for signature in Signature}
-        self._rooms: dict[asyncio.AbstractEventLoop, _Room] = {}
-        weakref.finalize(self, _close_soon, self._rooms).atexit = False
+        self._sessions: dict[asyncio.AbstractEventLoop, _LoopSessions] = {}
+        weakref.finalize(self, _close_soon, self._sessions).atexit = False
 
-    async def exchange(self, request: Request, deadline: float, timeouts: Timeouts | None = None) -> Answer | Failure:
+    async def exchange(self, request: Request, deadline: float, timeouts: Timeouts | None = None) -> Response | Failure:
         """Try the request once, until `deadline` on the loop's clock.
 
         Whatever aiohttp raises ends as a Failure; only a cancellation of the running task comes through.
         """
         timeouts = timeouts or self._timeouts
-        room = self._rooms.get(asyncio.get_running_loop()) or await self._enter()
-        passage = _Passage(request)
+        sessions = self._sessions.get(asyncio.get_running_loop()) or await self._enter()
+        tracker = _SendTracker(request)
         timer = asyncio.timeout(None)
         try:
             async with timer:
-                room.alarm.set(timer, deadline)
-                await room.slots.acquire()
+                sessions.timer.set(timer, deadline)
+                await sessions.slots.acquire()
                 try:
                     # Waiting for a free connection counts against the whole call only.
-                    room.alarm.set(timer, min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
-                    return await self._converse(room, request, passage, _client_timeout(timeouts.connect))
+                    sessions.timer.set(timer, min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
+                    return await self._converse(sessions, request, tracker, _client_timeout(timeouts.connect))
                 finally:
-                    room.slots.release()
+                    sessions.slots.release()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -92,39 +92,39 @@ class Transport:
         except Exception as error:  # noqa: BLE001 (whatever breaks once a byte has left must end as "maybe applied")
             fault, reason = _explain(error, expired=timer.expired())
         finally:
-            room.alarm.clear(timer)
-            passage.close()
+            sessions.timer.clear(timer)
+            tracker.close()
         # Past the except block, so that no exception of aiohttp's is in the context of ours.
-        return Failure(fault=fault, sent=passage.begun, reason=reason)
+        return Failure(fault=fault, sent=tracker.started, reason=reason)
 
     async def aclose(self) -> None:
         """Close the running loop's session. Those of other loops close when their loop ends."""
-        room = self._rooms.pop(asyncio.get_running_loop(), None)
-        if room is not None:
-            await room.close()
+        sessions = self._sessions.pop(asyncio.get_running_loop(), None)
+        if sessions is not None:
+            await sessions.close()
 
     @property
     def opened(self) -> bool:
         """Whether there is a session to close."""
-        return bool(self._rooms)
+        return bool(self._sessions)
 
     async def _converse(
-        self, room: "_Room", request: Request, passage: "_Passage", timeout: aiohttp.ClientTimeout
-    ) -> Answer | Failure:
-        response = await room.sessions[request.signature].request(
+        self, sessions: "_LoopSessions", request: Request, tracker: "_SendTracker", timeout: aiohttp.ClientTimeout
+    ) -> Response | Failure:
+        response = await sessions.sessions[request.signature].request(
             request.method,
             URL(self._base_url + request.target, encoded=True),
-            data=passage.body,
+            data=tracker.body,
             headers=self._beside_the_sessions(request),
             allow_redirects=False,
             raise_for_status=False,
             timeout=timeout,
             proxy=self._proxy,
             ssl=self._tls,
-            middlewares=(passage,),
+            middlewares=(tracker,),
         )
         try:
-            if passage.overtaken:
+            if tracker.answered_early:
                 response.close()
                 raise _UnaskedAnswerError
             chunks: list[bytes] = []
@@ -135,7 +135,7 @@ class Transport:
                 if size > MOST_BYTES:
                     return Failure(fault=Fault.SIZE, sent=True, reason="the answer is larger than 8 MiB")
                 chunks.append(chunk)
-            return Answer(status=response.status, headers=response.headers, body=b"".join(chunks))
+            return Response(status=response.status, headers=response.headers, body=b"".join(chunks))
         finally:
             if response.content.at_eof():
                 response.release()
@@ -148,17 +148,17 @@ class Transport:
             return request.headers or None
         return {**self._headers[request.signature], **request.headers}
 
-    async def _enter(self) -> "_Room":
-        for ended in [other for other in list(self._rooms) if other.is_closed()]:
-            self._rooms.pop(ended, None)
-        room = self._rooms[asyncio.get_running_loop()] = self._open_room()
-        await anext(room.keeper)
-        return room
+    async def _enter(self) -> "_LoopSessions":
+        for ended in [other for other in list(self._sessions) if other.is_closed()]:
+            self._sessions.pop(ended, None)
+        sessions = self._sessions[asyncio.get_running_loop()] = self._open_sessions()
+        await anext(sessions.closer)
+        return sessions
 
-    def _open_room(self) -> "_Room":
+    def _open_sessions(self) -> "_LoopSessions":
         slots = asyncio.Semaphore(self._connections)
-        if self._lent is not None:
-            return _Room(connector=None, sessions=dict.fromkeys(Signature, self._lent), slots=slots)
+        if self._user_session is not None:
+            return _LoopSessions(connector=None, sessions=dict.fromkeys(Signature, self._user_session), slots=slots)
         connector = aiohttp.TCPConnector(limit=0)
         sessions = {
             signature: aiohttp.ClientSession(
@@ -170,10 +170,10 @@ class Transport:
             )
             for signature, headers in self._headers.items()
         }
-        return _Room(connector=connector, sessions=sessions, slots=slots)
+        return _LoopSessions(connector=connector, sessions=sessions, slots=slots)
 
 
-class _Alarm:
+class _SharedTimer:
     """The one timer of a loop's exchanges, set for the next of them to expire: one for each makes all calls dearer."""
 
     def __init__(self) -> None:
@@ -206,20 +206,20 @@ class _Alarm:
 
 
 @define(eq=False)
-class _Room:
+class _LoopSessions:
     """What the exchanges of one loop share."""
 
     connector: aiohttp.TCPConnector | None
     """None where the session is lent: it is not ours to close."""
     sessions: Mapping[Signature, aiohttp.ClientSession]
     slots: asyncio.Semaphore
-    alarm: _Alarm = field(factory=_Alarm, init=False)
+    timer: _SharedTimer = field(factory=_SharedTimer, init=False)
     process: int = field(factory=os.getpid)
-    keeper: AsyncGenerator[None] = field(init=False)
+    closer: AsyncGenerator[None] = field(init=False)
     closing: asyncio.Task[None] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.keeper = self._keep()
+        self.closer = self._keep()
 
     async def _keep(self) -> AsyncGenerator[None]:
         """Close the sessions when the loop ends.
@@ -246,16 +246,16 @@ class _Room:
         self.closing = asyncio.get_running_loop().create_task(self.close())
 
 
-_open: set[_Room] = set()
+_open: set[_LoopSessions] = set()
 """Sessions live until they are closed or their loop ends, even when their client is forgotten before."""
 
 
-def _close_soon(rooms: Mapping[asyncio.AbstractEventLoop, _Room]) -> None:
+def _close_soon(by_loop: Mapping[asyncio.AbstractEventLoop, _LoopSessions]) -> None:
     """Have a forgotten client's sessions closed by their own loops; waits for nothing."""
-    for loop, room in rooms.items():
-        if room.process == os.getpid() and not loop.is_closed():
+    for loop, sessions in by_loop.items():
+        if sessions.process == os.getpid() and not loop.is_closed():
             with suppress(RuntimeError):  # the loop has ended in between
-                loop.call_soon_threadsafe(room.close_soon)
+                loop.call_soon_threadsafe(sessions.close_soon)
 
 
 def _leave_to_the_parent() -> None:
@@ -289,11 +289,11 @@ def _client_timeout(connect: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=connect)
 
 
-class _Passage:
+class _SendTracker:
     """One request's way through aiohttp, as a middleware: whether it began to leave, and that it leaves only once.
 
-    A request with a body has begun when aiohttp begins to write the body: one whose body was never begun cannot have
-    been applied. A request without a body has begun when aiohttp has made its response object.
+    A request with a body has started when aiohttp begins to write the body: one whose body was never started cannot
+    have been applied. A request without a body has started when aiohttp has made its response object.
 
     It leaves only on a connection on which nothing lies: aiohttp would read that as the answer to it.
     """
@@ -323,19 +323,19 @@ class _Passage:
             del request.send  # it would keep the request alive until the next garbage collection
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         if self.body is not None:
-            return self.body.begun
+            return self.body.started
         return self._request is not None and self._request.response is not None
 
     @property
-    def overtaken(self) -> bool:
-        """Whether an answer is there before the request has begun to leave."""
-        return self._request is not None and not self.begun
+    def answered_early(self) -> bool:
+        """Whether an answer is there before the request has started to leave."""
+        return self._request is not None and not self.started
 
     def close(self) -> None:
         if self.body is not None:
-            self.body.withdrawn = True
+            self.body.cancelled = True
 
 
 class _UnaskedAnswerError(aiohttp.ClientConnectionError):
@@ -352,8 +352,8 @@ class _Body(Payload):
 
     def __init__(self, value: bytes) -> None:
         super().__init__(value, content_type="application/json")
-        self.begun = False
-        self.withdrawn = False
+        self.started = False
+        self.cancelled = False
 
     @property
     def size(self) -> int:
@@ -366,9 +366,9 @@ class _Body(Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if self.withdrawn:
-            raise aiohttp.ClientConnectionError("withdrawn before it was sent")
-        self.begun = True
+        if self.cancelled:
+            raise aiohttp.ClientConnectionError("cancelled before it was sent")
+        self.started = True
         await writer.write(self._value[:content_length])
 
 

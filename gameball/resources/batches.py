@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from gameball.core.clock import stamps
-from gameball.core.faces import Face, call
+from gameball.core.methods import Mode, endpoint
 from gameball.core.operation import Operation, Replay, path
 from gameball.core.polling import poll
+from gameball.core.timestamps import stamps
 from gameball.errors import (
     BatchTimeoutError,
     ConcurrentRequestError,
@@ -78,7 +78,7 @@ def stop(batch_id: str) -> Operation[None]:
         path=path("/integrations/batch/{batch_id}", batch_id=batch_id),
         returns=type(None),
         replay=Replay.SAFE,
-        gone_is_done=True,
+        not_found_means_done=True,
         check="stopping it again is safe",
     )
 
@@ -119,14 +119,14 @@ def _entries(name: str, given: Iterable[Any]) -> list[Any]:
 # --- the methods
 
 
-class Batches(Resource[Face]):
+class Batches(Resource[Mode]):
     """Hand many rows over at once, and follow what becomes of them.
 
     API page: Batches (for GURU accounts). A batch has no id of yours: when the answer to its start is lost, it is
     never started again by itself, and raises OutcomeUnknownError.
     """
 
-    @call
+    @endpoint
     async def start_cashback(self, rows: Iterable[CashbackRequest]) -> str:
         """Start rewarding many payments, and give the batch's id.
 
@@ -140,7 +140,7 @@ class Batches(Resource[Face]):
         """
         return await self._send(start_cashback(rows))
 
-    @call
+    @endpoint
     async def start_redeem(self, rows: Iterable[RedeemRequest]) -> str:
         """Start redeeming for many players, and give the batch's id.
 
@@ -154,7 +154,7 @@ class Batches(Resource[Face]):
         """
         return await self._send(start_redeem(rows))
 
-    @call
+    @endpoint
     async def start_balance(self, player_unique_ids: Iterable[str]) -> str:
         """Start asking for many players' balances, and give the batch's id.
 
@@ -168,7 +168,7 @@ class Batches(Resource[Face]):
         """
         return await self._send(start_balance(player_unique_ids))
 
-    @call
+    @endpoint
     async def get(self, batch_id: str) -> Batch:
         """Read how far a batch is, and what became of its rows so far.
 
@@ -182,7 +182,7 @@ class Batches(Resource[Face]):
         """
         return evolve(await self._send(get(batch_id)), batch_id=batch_id)
 
-    @call
+    @endpoint
     async def stop(self, batch_id: str) -> None:
         """Stop a batch: rows not worked on yet never will be.
 
@@ -196,13 +196,13 @@ class Batches(Resource[Face]):
         """
         await self._send(stop(batch_id))
 
-    @call
+    @endpoint
     async def wait(
         self, batch_id: str, *, timeout: float | None = None, on_progress: Callable[[Batch], object] | None = None
     ) -> Batch:
         """Wait until a batch is finished, stopped or failed, asking at growing intervals (0.5 s to 10 s).
 
-        API page: Batches, GET Get Batch Operation. Waiting is only looking: when it ends early (the timeout, a
+        API page: Batches, GET Get Batch Operation. Sync is only looking: when it ends early (the timeout, a
         cancellation, Ctrl-C) the batch goes on, and can be waited for again.
 
         Args:
@@ -223,7 +223,7 @@ class Batches(Resource[Face]):
 
         try:
             batch = await poll(
-                read, done=lambda batch: batch.status.terminal, timeout=timeout, tell=on_progress, lost=LOST
+                read, done=lambda batch: batch.status.terminal, timeout=timeout, tell=on_progress, missed=LOST
             )
         except GameballError:
             raise

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from gameball.core.faces import Face, call
+from gameball.core.methods import Mode, endpoint
 from gameball.core.operation import Operation, Replay, Signature
 from gameball.models.clients import UNSET, ClientKeys, ClientRequest, ClientUpdate, PartnerClient, Unset
 from gameball.models.shared import check_header
@@ -46,13 +46,13 @@ def update(store_id: str, changes: ClientUpdate) -> Operation[PartnerClient]:
 Text = str | Literal[Unset.UNSET] | None
 
 
-class Clients(Resource[Face]):
+class Clients(Resource[Mode]):
     """A partner's clients. Needs `partner_token`.
 
     API page: Client.
     """
 
-    @call
+    @endpoint
     async def create(
         self,
         *,
@@ -112,7 +112,7 @@ class Clients(Resource[Face]):
             )
         )
 
-    @call
+    @endpoint
     async def update(
         self,
         store_id: str,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gameball.core.faces import Face, call
+from gameball.core.methods import Mode, endpoint
 from gameball.core.operation import Operation, Replay, Signature, path
 from gameball.models.configurations import (
     CashbackConfiguration,
@@ -75,13 +75,13 @@ def _language(lang: str | None) -> Mapping[str, str]:
 # --- the methods
 
 
-class Configurations(Resource[Face]):
+class Configurations(Resource[Mode]):
     """How the account's programmes are set up.
 
     API page: Configurations (for GURU accounts).
     """
 
-    @call
+    @endpoint
     async def get(self, *, lang: str | None = None) -> Configuration:
         """Read the account's settings and all its programmes. Needs the API key only.
 
@@ -92,7 +92,7 @@ class Configurations(Resource[Face]):
         """
         return await self._send(configuration(lang))
 
-    @call
+    @endpoint
     async def challenge(self, handle: str, *, lang: str | None = None) -> tuple[ChallengeConfiguration, ...]:
         """Read a challenge in full.
 
@@ -107,7 +107,7 @@ class Configurations(Resource[Face]):
         """
         return await self._send(challenge(handle, lang))
 
-    @call
+    @endpoint
     async def redemption(self, *, lang: str | None = None) -> RedemptionConfiguration:
         """Read the ways to spend points.
 
@@ -118,7 +118,7 @@ class Configurations(Resource[Face]):
         """
         return await self._send(redemption(lang))
 
-    @call
+    @endpoint
     async def cashback(self) -> CashbackConfiguration:
         """Read the rules by which payments are rewarded.
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, TypeVar
 
-from gameball.core.faces import Awaiting, Face, Faced, Waiting
+from gameball.core.methods import Async, Mode, ResourceBase, Sync
 from gameball.core.operation import Operation
 
 T = TypeVar("T")
@@ -20,13 +20,13 @@ class Sends(Protocol):
         ...
 
 
-class Resource(Faced[Face]):
+class Resource(ResourceBase[Mode]):
     """A part of the API, on one of the two faces."""
 
-    def __init__(self, face: type[Awaiting] | type[Waiting], sender: Sends) -> None:
-        super().__init__(face)
+    def __init__(self, mode: type[Async] | type[Sync], sender: Sends) -> None:
+        super().__init__(mode)
         self._send = sender.send
         self._send_regardless = sender.send_regardless
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}[{self._face.__name__}]>"
+        return f"<{type(self).__name__}[{self._mode.__name__}]>"

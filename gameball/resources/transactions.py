@@ -10,9 +10,9 @@ from typing import Final, TypeVar
 
 from attrs import evolve
 
-from gameball.core.clock import stamped
-from gameball.core.faces import Face, call, during, each
-from gameball.core.operation import Operation, Replay, Settle, path
+from gameball.core.methods import Mode, context_manager, endpoint, paginated
+from gameball.core.operation import Operation, Reconciliation, Replay, path
+from gameball.core.timestamps import stamped
 from gameball.errors import HoldNotFoundError
 from gameball.models.shared import KeyedRequest, Merchant, Number, check_whole
 from gameball.models.transactions import (
@@ -59,10 +59,12 @@ def redeem(request: RedeemRequest) -> Operation[Redemption]:
 def refund(request: RefundRequest) -> Operation[OrderTransactions]:
     """POST /integrations/transaction/refund."""
     operation = _keyed("refund", request, OrderTransactions, lookup.refund)
-    assert operation.settle is not None  # noqa: S101 (for the type checkers: it is keyed)
+    assert operation.reconciliation is not None  # noqa: S101 (for the type checkers: it is keyed)
     # The list tells of the refund; only the order tells all that its own answer would have.
-    settle = evolve(operation.settle, detail=for_order(request.original_transaction_id), complete=lookup.with_order)
-    return evolve(operation, settle=settle)
+    settle = evolve(
+        operation.reconciliation, detail=for_order(request.original_transaction_id), complete=lookup.with_order
+    )
+    return evolve(operation, reconciliation=settle)
 
 
 def manual(request: ManualRequest) -> Operation[ManualTransaction]:
@@ -91,7 +93,7 @@ def reverse_hold(hold_reference: str) -> Operation[None]:
         path=path("/integrations/transaction/hold/{hold_reference}", hold_reference=hold_reference),
         returns=type(None),
         replay=Replay.SAFE,
-        gone_is_done=True,
+        not_found_means_done=True,
         check="reversing it again is safe",
     )
 
@@ -148,7 +150,7 @@ def _keyed(
         returns=returns,
         replay=Replay.BY_TRANSACTION_ID,
         transaction_id=request.transaction_id,
-        settle=Settle(
+        reconciliation=Reconciliation(
             ask=partial(_with_id, request.transaction_id),
             match=partial(match, request),
         ),
@@ -160,7 +162,7 @@ def _keyed(
 # --- the methods
 
 
-class Transactions(Resource[Face]):
+class Transactions(Resource[Mode]):
     """Reward, redeem, hold and refund points, and read what happened to them.
 
     API page: Transactions. Money is in the account's currency, as Decimal, int or float (a float stands for its
@@ -170,7 +172,7 @@ class Transactions(Resource[Face]):
     GameballError whose `outcome` tells whether the call took effect.
     """
 
-    @call
+    @endpoint
     async def cashback(
         self,
         *,
@@ -213,7 +215,7 @@ class Transactions(Resource[Face]):
             )
         )
 
-    @call
+    @endpoint
     async def redeem(
         self,
         *,
@@ -265,7 +267,7 @@ class Transactions(Resource[Face]):
             )
         )
 
-    @call
+    @endpoint
     async def refund(
         self,
         *,
@@ -317,7 +319,7 @@ class Transactions(Resource[Face]):
             )
         )
 
-    @call
+    @endpoint
     async def hold(
         self,
         *,
@@ -359,7 +361,7 @@ class Transactions(Resource[Face]):
             )
         )
 
-    @call
+    @endpoint
     async def reverse_hold(self, hold_reference: str) -> None:
         """Give points back that a hold has set aside.
 
@@ -373,7 +375,7 @@ class Transactions(Resource[Face]):
         """
         await self._send(reverse_hold(hold_reference))
 
-    @during
+    @context_manager
     async def holding(
         self,
         *,
@@ -425,7 +427,7 @@ class Transactions(Resource[Face]):
                 error.add_note(f"the hold {held.hold_reference} could not be reversed ({type(failure).__name__})")
             raise
 
-    @call
+    @endpoint
     async def manual(
         self,
         *,
@@ -474,7 +476,7 @@ class Transactions(Resource[Face]):
             )
         )
 
-    @call
+    @endpoint
     async def create_coupon(
         self, *, player_unique_id: str, rule_id: int | None = None, value: Number | None = None
     ) -> Coupon:
@@ -497,7 +499,7 @@ class Transactions(Resource[Face]):
             create_coupon(CouponRequest(player_unique_id=player_unique_id, rule_id=rule_id, value=value))
         )
 
-    @call
+    @endpoint
     async def for_order(self, order_id: str) -> OrderTransactions:
         """Read all movements of points that belong to an order.
 
@@ -508,7 +510,7 @@ class Transactions(Resource[Face]):
         """
         return await self._send(for_order(order_id))
 
-    @each
+    @paginated
     async def iterate(
         self,
         *,
@@ -559,7 +561,7 @@ class Transactions(Resource[Face]):
             before = frozenset(row.gameball_transaction_id for row in answer.transactions)
 
     # Last, for after it `list` no longer means the type in this class.
-    @call
+    @endpoint
     async def list(
         self,
         *,

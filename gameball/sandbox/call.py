@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from gameball.sandbox import wire
+from gameball.sandbox import json_codec
 from gameball.sandbox.refusals import Refusal
 
 _STATUSES = {3: 404, 4: 400, 5: 400, 7: 400}
@@ -25,7 +25,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """What is sent back."""
 
     status: int
@@ -35,7 +35,7 @@ class Answer:
     @classmethod
     def success(cls, value: Any) -> Self:
         """200 with the endpoint's JSON."""
-        return cls(status=200, body=wire.write(value))
+        return cls(status=200, body=json_codec.write(value))
 
     def response(self) -> web.Response:
         """The same for aiohttp."""
@@ -46,4 +46,4 @@ class Answer:
         """The envelope; `status` is for refusals of the program, whose HTTP status no page gives."""
         envelope = {"code": refusal.code, "message": refusal.message}
         own = refusal.status or _STATUSES.get(refusal.code, status)
-        return cls(status=own, body=wire.write(envelope))
+        return cls(status=own, body=json_codec.write(envelope))

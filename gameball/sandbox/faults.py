@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from gameball.sandbox.call import Answer
+from gameball.sandbox.call import Response
 
-_STAND_IN = Answer(status=200, body=b'{"playerUniqueId":"player123","gameballTransactionId":17178}')
+_STAND_IN = Response(status=200, body=b'{"playerUniqueId":"player123","gameballTransactionId":17178}')
 """What is begun, and never finished, in place of an answer that no work was done for."""
 _MEGABYTE = bytes(1024 * 1024)
 
@@ -26,7 +26,7 @@ _MEGABYTE = bytes(1024 * 1024)
 class Fault(Protocol):
     """Something that happens to an answer."""
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """What is sent instead."""
         ...
 
@@ -39,13 +39,13 @@ class Status:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, _: Response | None, /) -> web.StreamResponse:
         """The status, with its body and headers."""
         body = (
             self.body if isinstance(self.body, bytes) else b"" if self.body is None else json.dumps(self.body).encode()
         )
         headers = {"Content-Type": "application/json", **self.headers}
-        return Answer(status=self.code, body=body, headers=headers).response()
+        return Response(status=self.code, body=body, headers=headers).response()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class TooManyRequests:
 
     retry_after: str | None = None
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """429 without a body."""
         headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
         return await Status(429, headers=headers).respond(answer)
@@ -67,7 +67,7 @@ class Redirect:
     location: str = "http://127.0.0.1:9/elsewhere"
     code: int = 307
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The status with a Location."""
         return await Status(self.code, headers={"Location": self.location}).respond(answer)
 
@@ -78,7 +78,7 @@ class Html:
 
     code: int = 200
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The page."""
         page = b"<!DOCTYPE html><html><body><h1>Just a moment...</h1></body></html>"
         return await Status(self.code, page, {"Content-Type": "text/html; charset=utf-8"}).respond(answer)
@@ -88,7 +88,7 @@ class Html:
 class EmptyBody:
     """200 and nothing in it."""
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The empty answer."""
         return await Status(200).respond(answer)
 
@@ -99,10 +99,10 @@ class HugeHeaders:
 
     size: int = 64 * 1024
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The answer, or without one a 500, and the header."""
-        known = answer or Answer(status=500, body=b"")
-        return Answer(
+        known = answer or Response(status=500, body=b"")
+        return Response(
             status=known.status, body=known.body, headers={**known.headers, "X-Filler": "x" * self.size}
         ).response()
 
@@ -113,7 +113,7 @@ class GzipBomb:
 
     megabytes: int = 64
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The compressed zeros, as 200 and JSON."""
         return await Status(200, _bomb(self.megabytes), {"Content-Encoding": "gzip"}).respond(answer)
 
@@ -124,7 +124,7 @@ class Delay:
 
     seconds: float
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The answer after the wait."""
         await asyncio.sleep(self.seconds)
         return await Close().respond(answer) if answer is None else answer.response()
@@ -134,7 +134,7 @@ class Delay:
 class Close:
     """The connection is closed in good order, without a byte."""
 
-    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, _: Response | None, /) -> web.StreamResponse:
         """Nothing."""
         return _Bare(_say())
 
@@ -143,7 +143,7 @@ class Close:
 class Reset:
     """The connection is torn down (TCP RST), without a byte."""
 
-    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, _: Response | None, /) -> web.StreamResponse:
         """Nothing, and that at once."""
         return _Bare(_reset)
 
@@ -154,7 +154,7 @@ class Garbage:
 
     data: bytes = b"\x16\x03\x01\x00\x02no HTTP at all\r\n\r\n"
 
-    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, _: Response | None, /) -> web.StreamResponse:
         """The bytes."""
         return _Bare(_say(self.data))
 
@@ -169,7 +169,7 @@ class CutBody:
     keep: int | None = None
     with_length: bool = True
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """Head and part of the body."""
         known = answer or _STAND_IN
         # One byte always stays behind: what arrives whole is no cut.
@@ -190,7 +190,7 @@ class Drip:
         if self.size < 1 or self.interval <= 0:
             raise ValueError("a drip has pieces of at least 1 byte and an interval above 0 seconds")
 
-    async def respond(self, answer: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """Head, and the body piece by piece; without an answer, never its last byte."""
         known = answer or _STAND_IN
         body = known.body if answer else known.body[:-1]
@@ -206,7 +206,7 @@ class EndlessBody:
     megabytes: int = 256
     seconds: float = 10.0
 
-    async def respond(self, _: Answer | None, /) -> web.StreamResponse:
+    async def respond(self, _: Response | None, /) -> web.StreamResponse:
         """The stream."""
         return _Endless(self)
 
@@ -262,7 +262,7 @@ async def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _head(answer: Answer, *, with_length: bool = True) -> bytes:
+def _head(answer: Response, *, with_length: bool = True) -> bytes:
     lines = [f"HTTP/1.1 {answer.status} Spoilt", *(f"{name}: {value}" for name, value in answer.headers.items())]
     lines.append(f"Content-Length: {len(answer.body)}" if with_length else "Connection: close")
     return "\r\n".join([*lines, "", ""]).encode()

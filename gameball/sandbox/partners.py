@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from gameball.sandbox import fields, wire
+from gameball.sandbox import fields, json_codec
 from gameball.sandbox.access import OWN_ACCOUNT, Account
 from gameball.sandbox.call import Call
 from gameball.sandbox.fields import Fields
@@ -49,7 +49,7 @@ class Partners:
             account = sql.execute(
                 "insert into clients values ((select coalesce(max(account), ?) + 1 from clients), ?, ?, ?) "
                 "returning account",
-                (OWN_ACCOUNT, api_key, secret_key, wire.write(client).decode()),
+                (OWN_ACCOUNT, api_key, secret_key, json_codec.write(client).decode()),
             ).fetchone()[0]
         return {"apiKey": api_key, "secretKey": secret_key, "gameballId": account}
 
@@ -65,7 +65,7 @@ class Partners:
             [(account, client)] = found
             client |= changes
             _check_unique(sql, client, account=account)
-            sql.execute("update clients set fields = ? where account = ?", (wire.write(client).decode(), account))
+            sql.execute("update clients set fields = ? where account = ?", (json_codec.write(client).decode(), account))
         return {"id": account, **client}
 
     def account(self, api_key: str) -> Account | None:
@@ -84,7 +84,7 @@ def _body(call: Call) -> Fields:
 
 
 def _clients(sql: sqlite3.Connection) -> dict[int, dict[str, Any]]:
-    return {account: wire.read(text) for account, text in sql.execute("select account, fields from clients")}
+    return {account: json_codec.read(text) for account, text in sql.execute("select account, fields from clients")}
 
 
 def _check_unique(sql: sqlite3.Connection, client: dict[str, Any], *, account: int | None) -> None:

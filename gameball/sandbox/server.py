@@ -9,10 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from gameball.sandbox import wire
+from gameball.sandbox import json_codec
 from gameball.sandbox.access import Access
 from gameball.sandbox.arming import Faults
-from gameball.sandbox.call import Answer, Call
+from gameball.sandbox.call import Call, Response
 from gameball.sandbox.clock import Clock
 from gameball.sandbox.quirks import contradict
 from gameball.sandbox.refusals import Refusal
@@ -70,7 +70,7 @@ class Server:
         self.log.append(remembered(request, raw, None, self.clock.now()))
         return self._refused(Refusal(3, f"{request.method} {request.path} is no endpoint")).response()
 
-    def _answer(self, route: Route, request: web.Request, body: bytes | Refusal) -> Answer:
+    def _answer(self, route: Route, request: web.Request, body: bytes | Refusal) -> Response:
         """Check and write without awaiting in between: no other request sees a call half done."""
         try:
             call = Call(
@@ -83,9 +83,9 @@ class Server:
             value = self.pages.endpoint(route.operation)(call)
         except Refusal as refusal:
             return self._refused(refusal)
-        return Answer.success(contradict(route.operation, value) if self.quirks else value)
+        return Response.success(contradict(route.operation, value) if self.quirks else value)
 
-    def _put_off(self, seconds: float, work: Callable[[], Answer]) -> None:
+    def _put_off(self, seconds: float, work: Callable[[], Response]) -> None:
         def catch_up() -> None:
             self._delayed.discard(handle)
             work()
@@ -93,8 +93,8 @@ class Server:
         handle = asyncio.get_running_loop().call_later(seconds, catch_up)
         self._delayed.add(handle)
 
-    def _refused(self, refusal: Refusal) -> Answer:
-        return Answer.refusal(refusal, status=self.refusal_status)
+    def _refused(self, refusal: Refusal) -> Response:
+        return Response.refusal(refusal, status=self.refusal_status)
 
 
 async def _body(request: web.Request) -> bytes | Refusal:
@@ -111,7 +111,7 @@ def _json(body: bytes | Refusal) -> Any:
     if isinstance(body, Refusal):
         raise body
     try:
-        return wire.read(body)
+        return json_codec.read(body)
     except ValueError as reason:
         raise Refusal(7, str(reason)) from None
 
@@ -119,7 +119,7 @@ def _json(body: bytes | Refusal) -> Any:
 def _transaction_id(request: web.Request, raw: bytes) -> str | None:
     """The transactionId that a call is about, from its query or its body."""
     try:
-        body = wire.read(raw)
+        body = json_codec.read(raw)
     except ValueError:
         return request.query.get("transactionId")
     return body.get("transactionId") if isinstance(body, dict) else None

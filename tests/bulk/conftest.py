@@ -4,10 +4,10 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from bulk_api import API_KEY, QUICK, SECRET_KEY, Api
 
 from gameball import AsyncGameball
 from gameball.sandbox import Sandbox
+from tests.support.bulk_api import API_KEY, QUICK, SECRET_KEY, Api
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ async def caller(api: Api) -> AsyncIterator[AsyncGameball]:
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look-ups, polls and pauses that hardly wait, where the length of the wait is not the point."""
-    monkeypatch.setattr("gameball.core.policy.FIRST_LOOK", 0.01)
-    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", 0.03)
-    monkeypatch.setattr("gameball.core.policy.CONCURRENT_WAIT", 0.01)
+    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.01)
+    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
+    monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.01)
     monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.01)
 
 

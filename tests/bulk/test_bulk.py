@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any, Self
 
 import pytest
-from bulk_api import API_KEY, QUICK, SECRET_KEY, Answer, Api, never, pay, pays
 
 from gameball import (
     AsyncGameball,
@@ -33,10 +32,11 @@ from gameball import (
     State,
     Timeouts,
 )
-from gameball.bulk.calls import Calls
-from gameball.bulk.run import GRACE
+from gameball.bulk.runner import GRACE
+from gameball.bulk.sender import CallSender
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
+from tests.support.bulk_api import API_KEY, QUICK, SECRET_KEY, Api, Response, never, pay, pays
 
 
 async def apays(count: int) -> AsyncIterator[CashbackRequest]:
@@ -80,7 +80,7 @@ async def test_each_row_is_applied_once_wherever_rows_come_from(
 async def test_a_players_rows_go_in_order_and_never_two_at_a_time(api: Api, caller: AsyncGameball) -> None:
     dice = random.Random(5)  # noqa: S311 (to be repeatable is the point)
 
-    async def answer(_: str) -> Answer | None:
+    async def answer(_: str) -> Response | None:
         await asyncio.sleep(dice.random() * 0.004)
         return None
 
@@ -99,7 +99,7 @@ async def test_a_players_rows_go_in_order_and_never_two_at_a_time(api: Api, call
 async def test_one_player_with_many_rows_holds_up_no_other(api: Api, caller: AsyncGameball) -> None:
     """As far as the look-ahead reaches."""
 
-    async def answer(identity: str) -> Answer | None:
+    async def answer(identity: str) -> Response | None:
         return await never() if identity == "t0" else None
 
     api.answer = answer
@@ -126,7 +126,7 @@ async def test_no_more_rows_are_read_than_are_looked_ahead(api: Api, caller: Asy
                 loop.call_soon_threadsafe(full.set)
             yield row
 
-    async def answer(_: str) -> Answer | None:
+    async def answer(_: str) -> Response | None:
         return await never()
 
     api.answer = answer
@@ -184,7 +184,7 @@ async def test_all_four_kinds_go_in_one_run(sandbox: Sandbox, client: AsyncGameb
 
 
 async def test_a_report_keeps_the_first_thousand_problems_and_counts_the_rest(api: Api, caller: AsyncGameball) -> None:
-    async def answer(_: str) -> Answer:
+    async def answer(_: str) -> Response:
         return 422, {"code": 309, "message": "too little"}
 
     api.answer = answer
@@ -249,9 +249,9 @@ async def test_leaving_early_takes_no_longer_than_what_is_in_flight(api: Api, ca
 async def test_what_does_not_end_in_time_needs_a_review(
     api: Api, caller: AsyncGameball, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gameball.bulk.run.GRACE", 0.1)
+    monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.1)
 
-    async def answer(identity: str) -> Answer | None:
+    async def answer(identity: str) -> Response | None:
         return await never() if identity == "t3" else None
 
     api.answer = answer
@@ -333,7 +333,7 @@ async def test_an_error_in_what_is_told_ends_the_run_the_same_way_before_anythin
 
 
 async def test_a_run_that_is_cancelled_says_what_that_means(api: Api, caller: AsyncGameball) -> None:
-    async def answer(_: str) -> Answer | None:
+    async def answer(_: str) -> Response | None:
         return await never()
 
     api.answer = answer
@@ -440,8 +440,8 @@ async def test_an_error_that_nobody_expected_ends_the_run_and_is_told(
             raise ZeroDivisionError
         return await settle(*arguments)
 
-    settle = Calls.carry
-    monkeypatch.setattr(Calls, "carry", carry)
+    settle = CallSender.send_rows
+    monkeypatch.setattr(CallSender, "send_rows", carry)
     with pytest.raises(BulkStoppedError) as stopped:
         await caller.bulk.run(pays(100), concurrency=4)
     assert isinstance(stopped.value.reason, ZeroDivisionError)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulk_api import API_KEY, SECRET_KEY, Answer, Api, never, pay, pays
 
 from gameball import (
     AsyncGameball,
@@ -26,11 +25,12 @@ from gameball import (
     RowResult,
     State,
 )
-from gameball.bulk import journal as journals
-from gameball.bulk.journal import Journal, problems, summary
+from gameball.bulk import journal_file as journals
+from gameball.bulk.journal_file import Journal, problems, summary
 from gameball.bulk.rows import Row
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
+from tests.support.bulk_api import API_KEY, SECRET_KEY, Api, Response, never, pay, pays
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -174,7 +174,7 @@ async def test_per_player_order_holds_over_runs(api: Api, caller: AsyncGameball,
 
 
 async def test_a_player_with_many_rows_holds_up_no_other(api: Api, caller: AsyncGameball, path: Path) -> None:
-    async def answer(identity: str) -> Answer | None:
+    async def answer(identity: str) -> Response | None:
         return await never() if identity == "t0" else None
 
     api.answer = answer
@@ -230,7 +230,7 @@ async def test_a_time_that_was_taken_is_frozen_anew(sandbox: Sandbox, client: As
 
 
 async def test_a_time_of_the_rows_own_is_never_changed(api: Api, caller: AsyncGameball, path: Path) -> None:
-    async def answer(_: str) -> Answer:
+    async def answer(_: str) -> Response:
         return 422, {"code": 304, "message": "taken"}
 
     api.answer = answer
@@ -540,7 +540,7 @@ async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
         await client.bulk.resume(path)
     assert isinstance(stopped.value.reason, JournalError)
     monkeypatch.undo()
-    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", 0.03)
+    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
     report = await client.bulk.resume(path)
 
     assert (report.applied, report.left) == (1500, 0)
@@ -553,8 +553,8 @@ async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
 async def test_an_outage_leaves_rows_unsent_and_the_journal_resumable(
     sandbox: Sandbox, client: AsyncGameball, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gameball.bulk.gate.FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("gameball.bulk.run.GRACE", 0.1)
+    monkeypatch.setattr("gameball.bulk.breaker.FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.1)
     outage = [
         sandbox.faults.arm("transactions.cashback", Status(503), nth=100, times=10**6),
         sandbox.faults.arm("transactions.list", Status(503), times=10**6),

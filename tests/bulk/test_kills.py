@@ -29,9 +29,9 @@ PROGRAM: Final = """
 import sys
 from pathlib import Path
 from gameball import CashbackRequest, Gameball
-from gameball.core import policy
-policy.SECOND_LOOK = 0.05  # the sandbox works at once
-policy.FIRST_LOOK = 0.01
+from gameball.core import retry
+retry.LOOKUP_INTERVAL = 0.05  # the sandbox works at once
+retry.FIRST_LOOKUP_WAIT = 0.01
 path, rows, players, concurrency, via = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5]
 with Gameball() as client:
     report = client.bulk.run(

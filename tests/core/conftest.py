@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wires import API_KEY, SECRET_KEY, Nursery, Program, Server
 
 from gameball import AsyncGameball, Gameball
+from tests.support.servers import API_KEY, SECRET_KEY, Nursery, Program, Server
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +34,9 @@ def start(nursery: Nursery, tmp_path: Path) -> Iterator[Callable[[str, str], Pro
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look-ups that hardly wait, where the length of the wait is not the point."""
-    monkeypatch.setattr("gameball.core.policy.FIRST_LOOK", 0.01)
-    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", 0.03)
-    monkeypatch.setattr("gameball.core.policy.CONCURRENT_WAIT", 0.01)
+    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.01)
+    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
+    monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.01)
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from hypothesis import given, strategies as st
 
 from gameball.core import codec
 from gameball.core.codec import UnreadableError, decode, encode, instant, load, parse, request_id
+from gameball.core.http import Response
 from gameball.core.operation import Operation, Replay
-from gameball.core.wire import Answer
 from gameball.errors import (
     APIError,
     AuthenticationError,
@@ -94,8 +94,8 @@ def named(operation: object) -> str | None:
     return operation.name if isinstance(operation, Operation) else None
 
 
-def answer(body: bytes | str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(status=status, headers=headers or {}, body=body.encode() if isinstance(body, str) else body)
+def answer(body: bytes | str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status=status, headers=headers or {}, body=body.encode() if isinstance(body, str) else body)
 
 
 def row(fields: str) -> Transaction:

@@ -10,7 +10,6 @@ from typing import Any
 
 import anyio
 import pytest
-from wires import Server, Step
 
 from gameball import (
     APIError,
@@ -33,6 +32,7 @@ from gameball.core.delivery import Attempt
 from gameball.models.transactions import CashbackRequest, RedeemRequest
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
+from tests.support.servers import Server, Step
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -692,14 +692,14 @@ def a_cashback() -> Any:
 
 # --- cancellation
 
-LATER = Server.answer({}, status=429, headers={"Retry-After": "30"})
+DEFERRED = Server.answer({}, status=429, headers={"Retry-After": "30"})
 STATES: dict[str, tuple[tuple["Step", ...], dict[str, float]]] = {
     "waiting for its answer": (("hang",), {}),
     "reading its answer": (((b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "hang"),), {}),
-    "waiting to try again": ((LATER,), {}),
-    "waiting to look it up": (("close",), {"FIRST_LOOK": 30}),
+    "waiting to try again": ((DEFERRED,), {}),
+    "waiting to look it up": (("close",), {"FIRST_LOOKUP_WAIT": 30}),
     "looking it up": (("close", "hang"), {}),
-    "waiting to look again": (("close", EMPTY_PAGE), {"SECOND_LOOK": 30}),
+    "waiting to look again": (("close", EMPTY_PAGE), {"LOOKUP_INTERVAL": 30}),
     "sending it again": (("close", EMPTY_PAGE, EMPTY_PAGE, "hang"), {}),
     "reading its order": (("close", A_REFUND, "hang"), {}),
 }
@@ -714,7 +714,7 @@ async def test_a_write_cancelled_in_any_state_says_so_and_leaves_nothing_behind(
     waits: dict[str, float],
 ) -> None:
     for name, seconds in waits.items():
-        monkeypatch.setattr(f"gameball.core.policy.{name}", seconds)
+        monkeypatch.setattr(f"gameball.core.retry.{name}", seconds)
     server.script(*script)
     client = awaited(server.base_url, connections=1, retries=QUICK)
     call = asyncio.ensure_future(WRITES["refund"](client))

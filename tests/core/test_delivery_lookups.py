@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
-from wires import Server, Step
 
 from gameball import (
     AsyncGameball,
@@ -28,6 +27,7 @@ from gameball import (
 )
 from gameball.models.transactions import CashbackRequest, ManualRequest, RedeemRequest, RefundRequest
 from gameball.resources import transactions
+from tests.support.servers import Server, Step
 
 MakeAwaited = Callable[..., AsyncGameball]
 

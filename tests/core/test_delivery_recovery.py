@@ -47,7 +47,7 @@ async def test_what_was_applied_is_found_and_not_sent_again(
     delivery: Delivery, cashback: Operation[Any], exchanges: list[str]
 ) -> None:
     reward = await delivery.send(cashback)
-    for settle in (delivery.deliver(cashback, lost=True), delivery.recover(cashback)):
+    for settle in (delivery.deliver(cashback, in_doubt=True), delivery.recover(cashback)):
         delivered = await settle
         assert delivered is not None
         assert (delivered.value, delivered.settled_by, delivered.attempts) == (reward, "lookup", 0)
@@ -57,7 +57,7 @@ async def test_what_was_applied_is_found_and_not_sent_again(
 async def test_what_was_not_is_sent_after_two_look_ups(
     delivery: Delivery, cashback: Operation[Any], exchanges: list[str]
 ) -> None:
-    delivered = await delivery.deliver(cashback, lost=True)
+    delivered = await delivery.deliver(cashback, in_doubt=True)
 
     assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("answer", 1, 2)
     assert exchanges == ["list", "list", "cashback"]

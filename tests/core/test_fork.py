@@ -23,7 +23,7 @@ def test_where_there_is_no_fork_there_is_nothing_to_do(monkeypatch: pytest.Monke
 
 
 def test_a_child_leaves_the_sessions_of_its_parent_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    parents: set[transport._Room] = set()
+    parents: set[transport._LoopSessions] = set()
     monkeypatch.setattr(transport, "_open", parents)
     transport._leave_to_the_parent()
     assert transport._open is not parents

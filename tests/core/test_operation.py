@@ -40,7 +40,7 @@ def test_a_path_lies_below_the_base(path: str) -> None:
 def test_an_operation_is_neither_looked_up_nor_stamped_anew_unless_told_so() -> None:
     operation = read()
 
-    assert (operation.settle, operation.restamp, operation.gone_is_done) == (None, None, False)
+    assert (operation.reconciliation, operation.restamp, operation.not_found_means_done) == (None, None, False)
 
 
 def test_findings_are_values() -> None:

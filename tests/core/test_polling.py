@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gameball.core import polling, portal
+from gameball.core import loop_thread, polling
 from gameball.core.polling import LOST_POLLS, poll
 
 
@@ -42,7 +42,12 @@ def reads(values: Iterable[Any]) -> Callable[[], Any]:
 
 
 async def until(values: Iterable[Any], **options: Any) -> Any:
-    settings: dict[str, Any] = {"done": lambda value: value == "end", "timeout": 5, "tell": None, "lost": (LostError,)}
+    settings: dict[str, Any] = {
+        "done": lambda value: value == "end",
+        "timeout": 5,
+        "tell": None,
+        "missed": (LostError,),
+    }
     return await poll(reads(values), **settings | options)
 
 
@@ -106,7 +111,7 @@ async def test_an_error_of_the_one_who_is_told_ends_it(slept: list[float]) -> No
 def test_waited_for_plainly_it_tells_in_the_callers_thread() -> None:
     told: list[tuple[Any, str]] = []
     thread = threading.Thread(
-        target=lambda: portal.run(
+        target=lambda: loop_thread.run(
             until, [1, "end"], tell=lambda value: told.append((value, threading.current_thread().name))
         ),
         name="the caller's",
@@ -123,4 +128,4 @@ def test_an_error_of_the_one_who_is_told_comes_through_plainly_too() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        portal.run(until, [1, 2], tell=fail)
+        loop_thread.run(until, [1, 2], tell=fail)

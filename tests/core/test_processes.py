@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from wires import AFRESH, Program, Server
+
+from tests.support.servers import AFRESH, Program, Server
 
 Start = Callable[[str, str], Program]
 

@@ -15,14 +15,14 @@ import aiohttp
 import pytest
 import trustme
 from attrs import evolve
-from wires import Program, Server, Step
 
 from gameball import AsyncGameball, ConnectionFailedError, InvalidRequestError, Operation, Replay, Retries, Timeouts
+from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.operation import Signature
 from gameball.core.transport import MOST_BYTES, Transport, _Body
-from gameball.core.wire import Answer, Failure, Fault, Request
 from gameball.sandbox import Sandbox
 from gameball.settings import Credentials, Secret
+from tests.support.servers import Program, Server, Step
 
 MakeAwaited = Callable[..., AsyncGameball]
 Start = Callable[[str, str], Program]
@@ -47,7 +47,7 @@ class Line:
         transport = Transport(url, KEYS, Timeouts(**timeouts), connections)
         self._transports.append(transport)
 
-        async def exchange(request: Request, *, seconds: float = 5.0) -> Answer | Failure:
+        async def exchange(request: Request, *, seconds: float = 5.0) -> Response | Failure:
             return await transport.exchange(request, asyncio.get_running_loop().time() + seconds)
 
         return exchange
@@ -173,7 +173,7 @@ async def test_a_lent_session_does_not_read_what_nobody_asked_for_either(server:
         await server.blurt(server.answer())
 
         assert await transport.exchange(GET, until) == NOT_ASKED_FOR
-        assert isinstance(await transport.exchange(GET, until), Answer)
+        assert isinstance(await transport.exchange(GET, until), Response)
 
 
 class Stammering(aiohttp.ClientRequest):
@@ -283,7 +283,7 @@ async def test_a_connection_that_was_closed_between_two_calls_is_replaced(line: 
     await server.wait_for(lambda: server.gone == 1)
     await asyncio.sleep(0.01)
 
-    assert isinstance(await exchange(POST), Answer)
+    assert isinstance(await exchange(POST), Response)
     assert len(server.requests) == 2
 
 
@@ -295,7 +295,7 @@ async def test_an_answer_of_eight_megabytes_is_read_and_one_byte_more_is_not(lin
     exchange = line.to(server)
 
     whole = await exchange(GET)
-    assert isinstance(whole, Answer)
+    assert isinstance(whole, Response)
     assert len(whole.body) == MOST_BYTES
     assert await exchange(GET) == Failure(fault=Fault.SIZE, sent=True, reason="the answer is larger than 8 MiB")
 
@@ -352,7 +352,7 @@ async def test_an_answer_is_whole_however_it_is_framed(
     server.script(step)
     answer = await line.to(server)(request_)
 
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert (answer.status, answer.body) == (200, b'{"a":1}')
 
 
@@ -473,7 +473,7 @@ async def test_proxies_and_netrc_of_the_environment_are_not_used(
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("NETRC", str(netrc))
 
-    assert isinstance(await line.to(server)(GET), Answer)
+    assert isinstance(await line.to(server)(GET), Response)
     assert another_server.connections == 0
     assert "Authorization" not in server.requests[0].headers
 
@@ -612,14 +612,14 @@ class Pen:
 
 async def test_a_body_notes_that_it_is_written_and_is_not_written_once_it_was_withdrawn() -> None:
     body, pen = _Body(b'{"amount":99.98}'), Pen()
-    assert not body.begun
+    assert not body.started
     await body.write(pen)  # type: ignore[arg-type]  # all that it uses of a writer
-    assert body.begun
+    assert body.started
     assert pen.written == [b'{"amount":99.98}']
     assert body.decode() == '{"amount":99.98}'
 
     late = _Body(b"{}")
-    late.withdrawn = True
+    late.cancelled = True
     with pytest.raises(aiohttp.ClientConnectionError):
         await late.write(pen)
-    assert not late.begun
+    assert not late.started

@@ -113,9 +113,9 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Iterator[Net]:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the length of a wait is not the point."""
-    monkeypatch.setattr("gameball.core.policy.FIRST_LOOK", 0.003)
-    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", 0.01)
-    monkeypatch.setattr("gameball.core.policy.CONCURRENT_WAIT", 0.002)
+    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.003)
+    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.01)
+    monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.002)
 
 
 # --- clients

@@ -213,7 +213,7 @@ async def test_a_wall_clock_that_jumps_changes_no_wait_and_no_outcome(
     till: "Till", call_of: CallOf, tell: Tell, monkeypatch: pytest.MonkeyPatch, keyed: str
 ) -> None:
     await till.open()
-    for module in ("delivery", "clock"):
+    for module in ("delivery", "timestamps"):
         monkeypatch.setattr(f"gameball.core.{module}.datetime", Jumping)
     monkeypatch.setattr("time.time", lambda: Jumping.now(UTC).timestamp())
     till.arm(keyed, faults.TooManyRequests("0"))
@@ -249,7 +249,7 @@ async def test_a_clock_that_stands_still_or_goes_back_never_stamps_the_same_time
         def now(cls, tz: Any = None) -> Self:
             return cls(2020, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr("gameball.core.clock.datetime", Still)
+    monkeypatch.setattr("gameball.core.timestamps.datetime", Still)
     operations = [call_of("cashback", f"tra_{number}") for number in range(30)]
     await asyncio.gather(*(till.client.send(operation) for operation in operations))
 

@@ -104,7 +104,7 @@ async def test_while_waiting_for_a_connection(make: Make, peer: "Peer", call_of:
 async def test_while_waiting_to_send_again(
     till: "Till", call_of: CallOf, monkeypatch: pytest.MonkeyPatch, fault: faults.Fault
 ) -> None:
-    monkeypatch.setattr("gameball.core.policy.CONCURRENT_WAIT", 8.0)
+    monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 8.0)
     await till.open(**PATIENT)
     till.arm("hold", fault)
     task = asyncio.create_task(till.client.send(call_of("hold")))
@@ -120,8 +120,8 @@ async def test_while_waiting_to_send_again(
 async def test_while_waiting_to_look_it_up(
     till: "Till", call_of: CallOf, monkeypatch: pytest.MonkeyPatch, keyed: str, *, first: float, second: float
 ) -> None:
-    monkeypatch.setattr("gameball.core.policy.FIRST_LOOK", first)
-    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", second)
+    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", first)
+    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", second)
     await till.open(**PATIENT)
     till.arm(keyed, faults.Reset())
     task = asyncio.create_task(till.client.send(call_of(keyed)))

@@ -340,7 +340,7 @@ async def test_after_a_lost_try_any_refusal_is_looked_up_and_absent_it_is_unknow
 async def test_after_a_lost_try_a_refusal_is_found_out_to_be_a_success(
     till: "Till", call_of: CallOf, tell: Tell, monkeypatch: pytest.MonkeyPatch, keyed: str, *, code: int
 ) -> None:
-    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", 0.05)
+    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.05)
     await till.open()
     till.arm(keyed, faults.Status(504), effect="later", later=0.07)
     till.arm(keyed, refusal(code))
@@ -364,20 +364,20 @@ async def test_a_refusal_on_the_first_try_is_not_looked_up(
 
 
 @pytest.mark.parametrize("code", [50, 51, 1000, 1001, 1002, 8000])
-@pytest.mark.parametrize("lost", [False, True], ids=["first", "after a lost try"])
+@pytest.mark.parametrize("in_doubt", [False, True], ids=["first", "after a in_doubt try"])
 async def test_what_would_stop_every_call_is_raised_at_once(
-    till: "Till", call_of: CallOf, code: int, *, lost: bool
+    till: "Till", call_of: CallOf, code: int, *, in_doubt: bool
 ) -> None:
     await till.open()
-    if lost:
+    if in_doubt:
         till.arm("cashback", faults.Reset())
     till.arm("cashback", refusal(code))
     with pytest.raises(APIError) as raised:
         await till.client.send(call_of("cashback"))
 
     assert raised.value.code == code
-    assert raised.value.outcome == ("unknown" if lost else "not_applied")
-    assert len(till.sent("list")) == (2 if lost else 0)
+    assert raised.value.outcome == ("unknown" if in_doubt else "not_applied")
+    assert len(till.sent("list")) == (2 if in_doubt else 0)
 
 
 async def test_many_lost_calls_side_by_side_each_find_their_own(

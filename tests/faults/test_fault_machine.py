@@ -157,8 +157,8 @@ def test_whatever_fails_the_ledger_is_as_was_said(
     net: "Net",
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gameball.core.policy.FIRST_LOOK", 0.004)
-    monkeypatch.setattr("gameball.core.policy.SECOND_LOOK", 0.01)
+    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.004)
+    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.01)
     monkeypatch.setattr(Machine, "call_of", staticmethod(call_of), raising=False)
     monkeypatch.setattr(Machine, "tell", staticmethod(tell), raising=False)
     keys = {"api_key": "canary-api-key-5f1c9be2", "secret_key": "canary-secret-key-a7d03e44"}

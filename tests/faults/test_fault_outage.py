@@ -87,7 +87,7 @@ async def test_writes_are_bounded_by_their_tries_and_by_the_time_for_look_ups(
     assert all(isinstance(result, GameballError) for result in results)
     put_off = isinstance(outage, faults.TooManyRequests)
     assert 0 < len(till.sent(keyed)) <= (40 if put_off else 20)  # on a busy machine, time may be up before all left
-    # One every FIRST_LOOK at most, which is 0.003 s here, until the total.
+    # One every FIRST_LOOKUP_WAIT at most, which is 0.003 s here, until the total.
     assert len(till.sent("list")) <= (0 if put_off else 20 * 100)
     assert [till.rows(f"tra_{number}") for number in range(20)] == [[]] * 20
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
+from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.operation import Signature
 from gameball.core.transport import Transport
-from gameball.core.wire import Answer, Failure, Fault, Request
 from gameball.settings import Credentials, Secret, Timeouts
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def exchange() -> AsyncIterator[Exchange]:
         attempt: float = 9.0,
         connections: int = 9,
         **tls: Any,
-    ) -> Answer | Failure:
+    ) -> Response | Failure:
         timeouts = Timeouts(connect=connect, attempt=attempt, total=60)
         transport = made.setdefault(url, Transport(url, KEYS, timeouts, connections, **tls))
         return await transport.exchange(request, asyncio.get_running_loop().time() + seconds, timeouts)
@@ -63,7 +63,7 @@ async def exchange() -> AsyncIterator[Exchange]:
         await transport.aclose()
 
 
-def unsent(result: Answer | Failure) -> Failure:
+def unsent(result: Response | Failure) -> Failure:
     assert isinstance(result, Failure)
     assert not result.sent
     return result
@@ -120,7 +120,7 @@ async def test_a_wait_for_a_free_connection_is_no_part_of_the_attempt(
         *(exchange(peer.base_url, request_, connections=1, attempt=0.15) for _ in range(3)), return_exceptions=True
     )
 
-    assert [type(result) for result in results] == [Answer] * 3
+    assert [type(result) for result in results] == [Response] * 3
 
 
 def _certificates(kind: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -227,7 +227,7 @@ async def test_whatever_breaks_after_the_whole_request_it_counts_as_sent_and_wen
 
     assert asyncio.get_running_loop().time() - began < 1.5
     assert isinstance(result, Failure) or result.status == 101
-    assert isinstance(result, Answer) or result.sent
+    assert isinstance(result, Response) or result.sent
     assert len(peer.whole) == 1
     assert len(peer.received) == 1
 
@@ -261,7 +261,7 @@ async def test_a_body_of_more_than_a_megabyte_brings_no_warning_of_aiohttps(exch
     batch = Request(method="POST", target="/batch", signature=Signature.BOTH_KEYS, body=b" " * 1_100_000)
     result = await exchange(peer.base_url, batch)
 
-    assert isinstance(result, Answer)
+    assert isinstance(result, Response)
     assert len(peer.whole) == 1
 
 
@@ -331,7 +331,7 @@ async def test_a_kept_connection_that_ends_upon_the_second_request_counts_as_sen
     first = await exchange(peer.base_url, request_)
     second = await exchange(peer.base_url, request_)
 
-    assert isinstance(first, Answer)
+    assert isinstance(first, Response)
     assert isinstance(second, Failure)
     assert second.sent
     assert (len(peer.received), len(peer.whole)) == (1, 2)
@@ -365,7 +365,7 @@ async def test_a_close_delimited_answer_that_was_cut_cannot_be_seen_here_and_is_
     peer.script = [(HEAD + b'\r\n{"gameballTransactionId": 1', "close")]
     result = await exchange(peer.base_url, POST)
 
-    assert isinstance(result, Answer)
+    assert isinstance(result, Response)
     assert result.body == b'{"gameballTransactionId": 1'
 
 

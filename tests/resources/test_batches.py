@@ -410,7 +410,7 @@ async def test_the_waits_grow_from_half_a_second_to_ten(monkeypatch: pytest.Monk
     monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", FIRST_WAIT)
     monkeypatch.setattr("gameball.core.polling.LONGEST_WAIT", LONGEST_WAIT)
     monkeypatch.setattr(asyncio, "sleep", note)
-    assert await poll(read, done=lambda n: n == 8, timeout=None, tell=None, lost=()) == 8
+    assert await poll(read, done=lambda n: n == 8, timeout=None, tell=None, missed=()) == 8
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
 
 
@@ -671,5 +671,5 @@ async def test_a_batch_runs_its_course(call: "Ask", sandbox: Sandbox, caplog: py
 
 
 def test_a_resource_tells_its_face_and_no_key() -> None:
-    assert repr(Gameball("api-key-12345", "secret-key-12345").batches) == "<Batches[Waiting]>"
-    assert repr(AsyncGameball("api-key-12345", "secret-key-12345").batches) == "<Batches[Awaiting]>"
+    assert repr(Gameball("api-key-12345", "secret-key-12345").batches) == "<Batches[Sync]>"
+    assert repr(AsyncGameball("api-key-12345", "secret-key-12345").batches) == "<Batches[Async]>"

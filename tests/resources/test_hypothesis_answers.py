@@ -28,7 +28,7 @@ from gameball import (
 )
 from gameball.core import codec
 from gameball.core.codec import decode, load
-from gameball.core.wire import Answer
+from gameball.core.http import Response
 from gameball.models import batches as batch_models, clients as client_models, configurations as configuration_models
 from gameball.models.clients import ClientKeys, ClientRequest, ClientUpdate
 from gameball.models.shared import OpenEnum, Points
@@ -145,7 +145,7 @@ def is_of(value: object, kind: Any) -> bool:
 
 def value_or_error(operation: Operation[Any], body: bytes, status: int) -> None:
     try:
-        value = decode(operation, Answer(status=status, headers={}, body=body))
+        value = decode(operation, Response(status=status, headers={}, body=body))
     except GameballError as error:
         lines = str(error).splitlines()
     else:
@@ -188,7 +188,7 @@ def test_no_key_of_a_spoilt_answer_is_in_its_error(secret: str, rest: Any) -> No
     operation = clients.create(CLIENT)
     body = json.dumps({"apiKey": secret, "secretKey": [secret], "gameballId": rest, "message": rest}).encode()
     with pytest.raises(GameballError) as caught:
-        decode(operation, Answer(status=200, headers={}, body=body))
+        decode(operation, Response(status=200, headers={}, body=body))
     assert secret not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
 
 
@@ -270,7 +270,7 @@ def test_challenges_survive_under_either_key(challenges: tuple[ChallengeConfigur
     operation = configurations.challenge("1")
     for key in ("challenges", "challengesConfig"):
         body = codec.write({key: list(challenges)})
-        assert decode(operation, Answer(status=200, headers={}, body=body)) == challenges
+        assert decode(operation, Response(status=200, headers={}, body=body)) == challenges
 
 
 @given(data=st.data())

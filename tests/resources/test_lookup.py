@@ -374,18 +374,18 @@ def test_unless_the_order_does_not_show_all_of_it(partial: OrderTransactions) ->
 
 def test_each_keyed_operation_looks_for_its_own_id() -> None:
     for operation in (cashback(CASHBACK), redeem(REDEEM), refund(REFUND), manual(ADDED)):
-        assert operation.settle is not None
-        assert operation.settle.look_up.name == "transactions.list"
-        assert operation.settle.look_up.query.transaction_id == operation.transaction_id == "tra_1"
-        assert operation.settle.match(TransactionPage(transactions=())) == Absent()
+        assert operation.reconciliation is not None
+        assert operation.reconciliation.look_up.name == "transactions.list"
+        assert operation.reconciliation.look_up.query.transaction_id == operation.transaction_id == "tra_1"
+        assert operation.reconciliation.match(TransactionPage(transactions=())) == Absent()
 
 
 def test_only_a_refund_asks_its_order_too() -> None:
-    settle = refund(REFUND).settle
+    settle = refund(REFUND).reconciliation
 
     assert settle is not None
     assert settle.detail is not None
     assert settle.detail.path == "/integrations/order/tra_0/transactions"
     assert settle.complete is lookup.with_order
-    others = (cashback(CASHBACK).settle, redeem(REDEEM).settle, manual(ADDED).settle)
+    others = (cashback(CASHBACK).reconciliation, redeem(REDEEM).reconciliation, manual(ADDED).reconciliation)
     assert [other and other.detail for other in others] == [None, None, None]

@@ -30,17 +30,17 @@ from gameball import (
     Transaction,
     TransactionPage,
 )
-from gameball.core.faces import Awaiting
+from gameball.core.methods import Async
 from gameball.resources.batches import Batches
 from gameball.resources.clients import Clients
 from gameball.resources.configurations import Configurations
 from gameball.resources.transactions import Transactions, cashback, reverse_hold
 
 client = AsyncGameball("key", "secret")
-assert_type(client.transactions, Transactions[Awaiting])
-assert_type(client.batches, Batches[Awaiting])
-assert_type(client.clients, Clients[Awaiting])
-assert_type(client.configurations, Configurations[Awaiting])
+assert_type(client.transactions, Transactions[Async])
+assert_type(client.batches, Batches[Async])
+assert_type(client.clients, Clients[Async])
+assert_type(client.configurations, Configurations[Async])
 payment = CashbackRequest(player_unique_id="p", transaction_id="t", amount=1)
 
 

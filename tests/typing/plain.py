@@ -30,17 +30,17 @@ from gameball import (
     Transaction,
     TransactionPage,
 )
-from gameball.core.faces import Waiting
+from gameball.core.methods import Sync
 from gameball.resources.batches import Batches
 from gameball.resources.clients import Clients
 from gameball.resources.configurations import Configurations
 from gameball.resources.transactions import Transactions, cashback
 
 client = Gameball("key", "secret")
-assert_type(client.transactions, Transactions[Waiting])
-assert_type(client.batches, Batches[Waiting])
-assert_type(client.clients, Clients[Waiting])
-assert_type(client.configurations, Configurations[Waiting])
+assert_type(client.transactions, Transactions[Sync])
+assert_type(client.batches, Batches[Sync])
+assert_type(client.clients, Clients[Sync])
+assert_type(client.configurations, Configurations[Sync])
 payment = CashbackRequest(player_unique_id="p", transaction_id="t", amount=1)
 
 

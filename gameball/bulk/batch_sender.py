@@ -1,0 +1,179 @@
+"""Rows sent up to 1000 at a time, through the batches of the API.
+
+A batch has no id of ours, and its answer names players: so a chunk has at most one row of a player, and a player is
+in one chunk at a time. What a batch does not tell is looked up, row by row; and so is everything when the answer to
+its start is lost, before anything is sent again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from gameball.bulk.breaker import CircuitBreaker
+from gameball.bulk.rows import Request, Row, RowResult, RowState, Value
+from gameball.bulk.sender import MOST_TRIES, ended_badly
+from gameball.core.delivery import Delivery
+from gameball.core.operation import Found, Operation
+from gameball.core.polling import poll
+from gameball.core.retry import Disposition, classify
+from gameball.core.timestamps import stamp
+from gameball.errors import APIError, GameballError, OutcomeUnknownError
+from gameball.models.batches import BATCH_ROWS, Batch, BatchId, BatchRow
+from gameball.models.transactions import CashbackRequest, CashbackReward, RedeemRequest, Redemption
+from gameball.resources import batches
+
+START: Final[Mapping[type[Request], Callable[[Iterable[Any]], Operation[BatchId]]]] = {
+    CashbackRequest: batches.start_cashback,
+    RedeemRequest: batches.start_redeem,
+}
+"""What the API takes in batches."""
+
+
+class BatchSender:
+    """Carries rows in batches, several side by side."""
+
+    at_once = 4
+    most = BATCH_ROWS
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        breaker: CircuitBreaker,
+        concurrency: int,
+        record_batch: Callable[[Sequence[Row]], Awaitable[object]],
+    ) -> None:
+        self._delivery = delivery
+        self._breaker = breaker
+        self._record_batch = record_batch
+        self._places = asyncio.Semaphore(concurrency)
+
+    async def send_rows(self, rows: Sequence[Row]) -> list[RowResult | Row]:
+        """What became of each row; one that must be sent again comes back itself."""
+        alike: dict[tuple[type[Request], bool, str | None], list[Row]] = {}
+        for row in rows:
+            alike.setdefault((type(row.request), row.in_doubt, row.batch), []).append(row)
+        return [end for group in alike.values() for end in await self._carry(group)]
+
+    async def _carry(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
+        """Rows of one kind: to be sent, or lost in one batch, or lost in a batch that nobody knows."""
+        pauses = self._breaker.pauses
+        if not rows[0].in_doubt:
+            for row in rows:
+                if row.timed.transaction_time is None:
+                    row.freeze(stamp())
+            try:
+                batch_id = await self._delivery.send(START[type(rows[0].request)]([row.timed for row in rows]))
+            except GameballError as error:
+                if error.outcome == "not_applied":
+                    return [
+                        ended_badly(row, error, self._breaker, calm=self._breaker.calm_since(pauses)) for row in rows
+                    ]
+            else:
+                for row in rows:
+                    row.batch = str(batch_id)
+                await self._record_batch(rows)
+            for row in rows:
+                row.in_doubt = True
+        return await self._gather(self._recover, rows) if rows[0].batch is None else await self._follow(rows)
+
+    async def _follow(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
+        """Wait for a batch's end, and tell its rows apart."""
+        batch_id = rows[0].batch or ""
+        pauses = self._breaker.pauses
+        try:
+            batch = await poll(
+                partial(self._delivery.send, batches.get(batch_id)),
+                done=lambda batch: batch.status.terminal,
+                timeout=None,
+                tell=None,
+                missed=batches.LOST,
+            )
+        except GameballError as error:
+            if classify(error) is Disposition.FATAL or not self._breaker.calm_since(pauses):
+                return [ended_badly(row, error, self._breaker, calm=False) for row in rows]
+            return await self._gather(self._recover, rows)  # it can no longer be asked
+        assert batch is not None  # noqa: S101 (for the type checkers: without a timeout there is an end)
+        told = _Told(batch)
+        return await self._gather(partial(self._end, told), rows)
+
+    async def _gather(
+        self, settle: Callable[[Row], Awaitable[RowResult | Row]], rows: Sequence[Row]
+    ) -> Sequence[RowResult | Row]:
+        async with asyncio.TaskGroup() as tasks:
+            settling = [tasks.create_task(self._in_place(settle, row)) for row in rows]
+        return [task.result() for task in settling]
+
+    async def _in_place(self, settle: Callable[[Row], Awaitable[RowResult | Row]], row: Row) -> RowResult | Row:
+        async with self._places:
+            return await settle(row)
+
+    async def _end(self, told: "_Told", row: Row) -> RowResult | Row:
+        """What a batch says of a row, or else the list."""
+        if (value := told.value(row)) is not None:
+            return row.ended(RowState.APPLIED, value=value)
+        refusal = told.refusal(row)
+        if refusal is None:
+            return await self._recover(row)
+        # The API may refuse a repetition of what it has; it gives no code here.
+        pauses, settle = self._breaker.pauses, row.operation.reconciliation
+        assert settle is not None  # noqa: S101 (for the type checkers: both kinds of rows can be looked up)
+        try:
+            finding = settle.match(await self._delivery.send(settle.look_up))
+        except GameballError as error:
+            finding = error
+        if isinstance(finding, GameballError):
+            return ended_badly(row, finding, self._breaker, calm=self._breaker.calm_since(pauses))
+        if isinstance(finding, Found):
+            return row.ended(RowState.ALREADY_APPLIED, value=finding.value)
+        return row.ended(RowState.REJECTED, error=self._delivery.complete(APIError(refusal), row.operation, 1))
+
+    async def _recover(self, row: Row) -> RowResult | Row:
+        """Find out whether a row was applied; when it was not, it may be sent again."""
+        pauses = self._breaker.pauses
+        row.batch = None
+        try:
+            delivered = await self._delivery.recover(row.operation)
+        except GameballError as error:
+            return ended_badly(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
+        if delivered is not None:
+            return row.ended(RowState.APPLIED, value=delivered.value)
+        row.tries += 1
+        if row.tries >= MOST_TRIES:
+            untold = OutcomeUnknownError("no batch told what became of it, and it is not in the list")
+            return row.ended(RowState.NEEDS_REVIEW, error=self._delivery.complete(untold, row.operation, row.tries))
+        row.in_doubt = False
+        return row
+
+
+class _Told:
+    """What a batch says of its rows, by player."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._successful = {row.player_unique_id: row for row in batch.successful}
+        self._failed = {row.player_unique_id: row for row in batch.failed}
+
+    def value(self, row: Row) -> Value | None:
+        """What the single call would have returned, of a row that was applied."""
+        told = _same(row, self._successful)
+        if told is None:
+            return None
+        given, player = told.gameball_transaction_id, told.player_unique_id
+        points = told.points if isinstance(row.request, CashbackRequest) else told.redeemed_points
+        if given is None or points is None:
+            return None
+        if isinstance(row.request, CashbackRequest):
+            return CashbackReward(gameball_transaction_id=given, rewarded_points=points, player_unique_id=player)
+        return Redemption(gameball_transaction_id=given, redeemed_points=points, player_unique_id=player)
+
+    def refusal(self, row: Row) -> str | None:
+        """Why a row was not applied, of one that failed."""
+        told = _same(row, self._failed)
+        return None if told is None else told.message or "the batch says that it failed, and not why"
+
+
+def _same(row: Row, told: Mapping[str | None, BatchRow]) -> BatchRow | None:
+    found = told.get(row.request.player_unique_id)
+    if found is None or found.transaction_id not in (None, row.request.transaction_id):
+        return None
+    return found

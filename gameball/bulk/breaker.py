@@ -1,0 +1,147 @@
+"""Whether another row may be sent now: slows a run down, pauses it and gives it up while the API fails.
+
+Open, it lets as many rows side by side as its limit. Shut, none, until a pause is over; then one probe. A probe that
+is answered opens it again, at half the limit, which grows with every success; one that fails makes the next pause
+longer. A run that has been shut for longer than its patience is given up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Final
+
+from attrs import define
+
+from gameball.core.delivery import Attempt
+from gameball.core.retry import Budget, retry_after
+from gameball.errors import ConnectionFailedError, GameballError, RateLimitedError, ServerError
+
+IN_A_ROW: Final = 20
+"""Exchanges that fail one after the other until that is an outage."""
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+"""Seconds."""
+
+
+class _State(Enum):
+    CLOSED = auto()
+    OPEN = auto()
+    HALF_OPEN = auto()
+
+
+class CircuitBreaker:
+    """The breaker of one run. An observer of all its exchanges."""
+
+    def __init__(self, limit: int, patience: float) -> None:
+        self.given_up: BaseException | None = None
+        """Why no more rows are sent in this run."""
+        self.changed: Callable[[], object] = lambda: None
+        """Called when rows that had to wait may try again."""
+        self.pauses = 0
+        """How often it was shut."""
+        self._full_limit = self._limit = limit
+        self._patience = patience
+        self._state = _State.CLOSED
+        self._failures = 0
+        self._opened_at = self._retry_at = 0.0
+        self._pause = FIRST_PAUSE
+        self._clock = asyncio.get_running_loop().time
+
+    @property
+    def open(self) -> bool:
+        """Whether rows pass freely."""
+        return self._state is _State.CLOSED and self.given_up is None
+
+    def calm_since(self, pauses: int) -> bool:
+        """Whether rows pass freely, and have done so since there were this many pauses."""
+        return self.open and self.pauses == pauses
+
+    def admits(self, flying: int) -> bool:
+        """Whether one more row may be sent, beside those that are on their way; told yes, it must be."""
+        if self.given_up is not None:
+            return False
+        if self._state is _State.OPEN and self._clock() >= self._retry_at:
+            self._state = _State.HALF_OPEN
+            return True
+        return self._state is _State.CLOSED and flying < self._limit
+
+    def give_up(self, reason: BaseException) -> None:
+        """Send nothing more, for the first reason given."""
+        self.given_up = self.given_up or reason
+
+    def note(self, attempt: Attempt) -> None:
+        """An exchange has ended."""
+        if attempt.status == HTTPStatus.TOO_MANY_REQUESTS:
+            asked = retry_after(attempt.headers or {}, datetime.now(UTC))
+            self._trouble(RateLimitedError("too many requests", status=attempt.status, retry_after=asked), asked)
+        elif attempt.status is not None and attempt.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._answered()
+        else:
+            self._failures += 1
+            if self._failures >= IN_A_ROW or self._state is not _State.CLOSED:
+                self._trouble(_reason(attempt), None)
+
+    def rows_ended(self) -> None:
+        """Rows have come back; a probe that nothing was heard of makes place for another."""
+        if self._state is _State.HALF_OPEN:
+            self._state = _State.OPEN
+
+    @property
+    def _probed(self) -> bool:
+        """Whether an exchange that ends now tells how things stand: the probe, or any other after the pause."""
+        if self._state is _State.OPEN:
+            return self._clock() >= self._retry_at
+        return self._state is _State.HALF_OPEN
+
+    def _answered(self) -> None:
+        self._failures = 0
+        if self._probed:
+            self._state = _State.CLOSED
+            self._limit = max(1, self._limit // 2)
+            self._pause = FIRST_PAUSE
+            self.changed()
+        elif self._state is _State.CLOSED and self._limit < self._full_limit:
+            self._limit += 1
+            self.changed()
+
+    def _trouble(self, reason: GameballError, asked: float | None) -> None:
+        now = self._clock()
+        if self._state is _State.CLOSED:
+            self._opened_at = now
+            self.pauses += 1
+        elif not self._probed and asked is None:
+            return  # what was on its way already says nothing new
+        end = self._opened_at + self._patience
+        until = now + (self._pause if asked is None else max(asked, self._pause))
+        if now >= end or (asked is not None and now + asked > end):
+            self.give_up(reason)
+            self.changed()
+            return
+        if self._state is _State.CLOSED or self._probed:
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._state = _State.OPEN
+        self._retry_at = max(self._retry_at, min(until, end))
+        asyncio.get_running_loop().call_at(self._retry_at, self.changed)
+
+
+@define
+class Resends(Budget):
+    """A run does not draw on its client's budget: it resends as long as its breaker is open."""
+
+    breaker: CircuitBreaker | None = None
+
+    def take(self) -> bool:
+        """Whether a resend may be made."""
+        return self.breaker is None or self.breaker.open
+
+    def earn(self, *, resent: bool) -> None:
+        """Nothing is saved up."""
+
+
+def _reason(attempt: Attempt) -> GameballError:
+    if attempt.status is not None:
+        return ServerError("the API fails", status=attempt.status, operation=attempt.operation)
+    return ConnectionFailedError(f"no answer comes: {attempt.reason}", operation=attempt.operation)

@@ -1,0 +1,105 @@
+"""The queue of a run with a journal: its rows lie in the file, and a thread of its own reads and writes there."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, Self, TypeVar
+
+from gameball.bulk.journal_file import Account, Journal
+from gameball.bulk.reader import Reader
+from gameball.bulk.rows import BulkReport, Row, RowResult
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class JournalQueue:
+    """A journal, at a run's disposal. One thing after the other, whatever is cancelled in between."""
+
+    def __init__(self, journal: Journal, thread: ThreadPoolExecutor) -> None:
+        self.changed: Callable[[], object] = lambda: None
+        self._journal = journal
+        self._thread = thread
+
+    @classmethod
+    async def open(cls, path: str | os.PathLike[str], rows: Reader | None, account: Account, via: str | None) -> Self:
+        """Open a journal, and fill it with rows where there are some.
+
+        Raises:
+            JournalError: It cannot be used, belongs to another account, or is made of other rows.
+            InvalidRequestError: A row cannot be taken in.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="gameball-journal")
+        try:
+            journal = await _in(thread, Journal, path, create=rows is not None)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        queue = cls(journal, thread)
+        try:
+            if rows is None or journal.loaded:
+                journal.check(account)
+            if rows is not None:
+                await queue._load(rows, account, via or "calls")
+        except BaseException:
+            await queue.close()
+            raise
+        return queue
+
+    @property
+    def report(self) -> BulkReport:
+        """Of all runs on the journal."""
+        return self._journal.report
+
+    @property
+    def via(self) -> str:
+        """How the run that made it sends its rows."""
+        return self._journal.via
+
+    @property
+    def kinds(self) -> set[str]:
+        """What rows it holds."""
+        return self._journal.kinds
+
+    @property
+    def empty(self) -> bool:
+        """Whether all rows have been handed out."""
+        return self._journal.exhausted
+
+    async def fill(self, room: int) -> None:
+        """Nothing to do: all rows are there."""
+
+    async def turn(self, results: Sequence[RowResult], back: Sequence[Row], room: int) -> Sequence[Row]:
+        """Write results down, and hand out rows whose intent is durable."""
+        if not results and not back and room <= 0:
+            return ()
+        rows = await _in(self._thread, self._journal.turn, results, back, room)
+        for result in results:
+            self.report.count(result)
+        return rows
+
+    async def record_batch(self, rows: Sequence[Row]) -> None:
+        """Write down which batch rows have become part of."""
+        await _in(self._thread, self._journal.record_batch, rows)
+
+    async def release(self, rows: Sequence[Row]) -> Sequence[RowResult]:
+        """Write down that these were not sent; another run on the journal will send them."""
+        await _in(self._thread, self._journal.release, rows)
+        return ()
+
+    async def close(self) -> None:
+        """Let others use it."""
+        await _in(self._thread, self._journal.close)
+        self._thread.shutdown(wait=False)
+
+    async def _load(self, rows: Reader, account: Account, via: str) -> None:
+        loading = await _in(self._thread, self._journal.load)
+        while chunk := await rows.read():
+            await _in(self._thread, loading.add, chunk)
+        await _in(self._thread, self._journal.loaded_by, loading, account, via)
+
+
+async def _in(thread: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, partial(function, *args, **kwargs))

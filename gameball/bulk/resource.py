@@ -1,0 +1,209 @@
+"""Bulk runs, as a resource of both clients."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import Literal
+
+from gameball.bulk.batch_sender import START, BatchSender
+from gameball.bulk.breaker import CircuitBreaker, Resends
+from gameball.bulk.distinct import Seen
+from gameball.bulk.journal_file import Account
+from gameball.bulk.journal_queue import JournalQueue
+from gameball.bulk.memory import MemoryQueue
+from gameball.bulk.plan import Planner
+from gameball.bulk.reader import Rows, source
+from gameball.bulk.rows import KINDS, BulkPlan, BulkReport, RowResult
+from gameball.bulk.runner import Queue, Sender
+from gameball.bulk.sender import CallSender
+from gameball.bulk.session import Session, StopFlag, Tally, prepared
+from gameball.core.delivery import Delivery
+from gameball.core.methods import Async, Mode, ResourceBase, Sync, endpoint, paginated
+from gameball.models.shared import check_whole, refuse
+from gameball.settings import LONGEST
+
+Via = Literal["calls", "batches"]
+"""How rows are sent: each by a call of its own, or up to 1000 in a batch."""
+
+
+class Bulk(ResourceBase[Mode]):
+    """Send many rows in one run: each once, a player's in order, those of different players side by side.
+
+    Rows are request values (`CashbackRequest`, `RedeemRequest`, `RefundRequest`, `ManualRequest`), of one kind or
+    mixed, from any iterable or async iterable. They are read as they are needed: ten million take no more memory than
+    ten thousand. The plain client reads them, and calls `on_progress`, in the caller's own thread; the awaited one
+    gives an iterable that may block a thread of its own.
+
+    With a `journal`, a file that the run keeps, it can be killed at any point and resumed: what was settled is
+    skipped, what was in flight is looked up first.
+    """
+
+    def __init__(self, mode: type[Async] | type[Sync], delivery: Delivery, address: str) -> None:
+        super().__init__(mode)
+        self._delivery = delivery
+        self._address = address
+
+    @endpoint
+    async def plan(self, rows: Rows) -> BulkPlan:
+        """Find out what a run of these rows would do; nothing is sent, and a generator is used up.
+
+        Args:
+            rows: Any iterable or async iterable of requests.
+
+        Raises:
+            InvalidRequestError: One of the rows is none.
+        """
+        read = source(rows, self._mode, tuple(KINDS))
+        try:
+            with Seen() as seen:
+                planner = Planner(seen)
+                while chunk := await read.read():
+                    planner.add(chunk)
+                return planner.plan(
+                    self._delivery.rate_limiter.limit if self._delivery.rate_limiter is not None else None
+                )
+        finally:
+            await read.close()
+
+    @paginated
+    async def stream(
+        self,
+        rows: Rows,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        via: Via = "calls",
+        concurrency: int = 64,
+        patience: float = 300.0,
+    ) -> AsyncIterator[Sequence[RowResult]]:
+        """Send rows, and give each one's result as it is settled. A row that fails raises nothing: its result tells.
+
+        Leaving the loop early lets what is in flight end first, for ten seconds at most.
+
+        Args:
+            rows: Any iterable or async iterable of requests.
+            journal: A file to keep, for resuming; rows that it has settled already are skipped.
+            via: "calls" sends each row by a call of its own, "batches" up to 1000 at a time (cashbacks and
+                redemptions only).
+            concurrency: The most rows (of batches: look-ups) at a time; the client's `connections` bound it too.
+            patience: Seconds that an outage may last before the run is stopped.
+
+        Raises:
+            InvalidRequestError: A row or an argument breaks a rule, and nothing was sent.
+            JournalError: The journal cannot be used, and nothing was sent.
+            BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
+                or the rows broke off; what was in flight has been settled.
+        """
+        session = await self._begin(rows, journal, via, concurrency, patience)
+        async with aclosing(session.results()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    @endpoint
+    async def run(
+        self,
+        rows: Rows,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        via: Via = "calls",
+        concurrency: int = 64,
+        patience: float = 300.0,
+        on_progress: Callable[[BulkReport], object] | None = None,
+        stop: StopFlag | None = None,
+    ) -> BulkReport:
+        """Send rows, and tell what became of them. With a journal the report covers all runs on it.
+
+        Args:
+            rows: Any iterable or async iterable of requests.
+            journal: A file to keep, for resuming; rows that it has settled already are skipped.
+            via: "calls" sends each row by a call of its own, "batches" up to 1000 at a time (cashbacks and
+                redemptions only).
+            concurrency: The most rows (of batches: look-ups) at a time; the client's `connections` bound it too.
+            patience: Seconds that an outage may last before the run is stopped.
+            on_progress: Called with the report so far, about ten times a second, in the caller's own thread.
+            stop: An `asyncio.Event` or `threading.Event`. Once set, what is in flight ends, for ten seconds at most,
+                and the report says how much is `left`.
+
+        Raises:
+            InvalidRequestError: A row or an argument breaks a rule, and nothing was sent.
+            JournalError: The journal cannot be used, and nothing was sent.
+            BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
+                or the rows broke off; what was in flight has been settled.
+        """
+        return await (await self._begin(rows, journal, via, concurrency, patience)).complete(on_progress, stop)
+
+    @endpoint
+    async def resume(
+        self,
+        journal: str | os.PathLike[str],
+        *,
+        via: Via | None = None,
+        concurrency: int = 64,
+        patience: float = 300.0,
+        on_progress: Callable[[BulkReport], object] | None = None,
+        stop: StopFlag | None = None,
+    ) -> BulkReport:
+        """Go on with a journal's run: what is settled is skipped, what was in flight is looked up first.
+
+        Args:
+            journal: The file that the run kept.
+            via: "calls" or "batches"; without it, as in the run before.
+            concurrency: The most rows (of batches: look-ups) at a time; the client's `connections` bound it too.
+            patience: Seconds that an outage may last before the run is stopped.
+            on_progress: Called with the report so far, about ten times a second, in the caller's own thread.
+            stop: An `asyncio.Event` or `threading.Event`. Once set, what is in flight ends, for ten seconds at most,
+                and the report says how much is `left`.
+
+        Raises:
+            JournalError: The journal cannot be used, and nothing was sent.
+            BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
+                broke off; what was in flight has been settled.
+        """
+        return await (await self._begin(None, journal, via, concurrency, patience)).complete(on_progress, stop)
+
+    async def _begin(
+        self,
+        rows: Rows | None,
+        journal: str | os.PathLike[str] | None,
+        via: Via | None,
+        concurrency: int,
+        patience: float,
+    ) -> Session:
+        """Check everything, and load the journal; nothing is sent before that."""
+        check_whole("concurrency", concurrency, 1, 10_000)
+        if via not in ("calls", "batches", None):
+            raise refuse("via", 'must be "calls" or "batches"')
+        if isinstance(patience, bool) or not isinstance(patience, int | float) or not 0 <= patience <= LONGEST:
+            raise refuse("patience", "must be a number of seconds")
+        credentials = self._delivery.credentials
+        credentials.require("api_key", "secret_key")
+        read = None if rows is None else source(rows, self._mode, tuple(START) if via == "batches" else tuple(KINDS))
+        queue: Queue
+        if journal is not None:
+            assert credentials.api_key is not None  # noqa: S101 (for the type checkers: it was required above)
+            account = Account(api_key=credentials.api_key.reveal(), base_url=self._address)
+            try:
+                queue = kept = await JournalQueue.open(journal, read, account, via)
+            finally:
+                if read is not None:
+                    await read.close()
+            report = kept.report
+            by_batches = (via or kept.via) == "batches"
+            if by_batches and not kept.kinds <= {KINDS[kind] for kind in START}:
+                await kept.close()
+                raise refuse("via", 'cannot be "batches": the journal has rows of other kinds')
+            hint = f"resume it with the journal {os.fspath(journal)}"
+        else:
+            assert read is not None  # noqa: S101 (for the type checkers: whoever brings no rows brings a journal)
+            report = BulkReport()
+            queue = MemoryQueue(read, report)
+            by_batches = via == "batches"
+            hint = "without a journal it cannot be resumed"
+        breaker = CircuitBreaker(BatchSender.at_once if by_batches else concurrency, patience)
+        tally = Tally(report, breaker)
+        delivery = prepared(self._delivery, tally, Resends(breaker=breaker), concurrency)
+        sender: Sender = (
+            BatchSender(delivery, breaker, concurrency, queue.record_batch)
+            if by_batches
+            else CallSender(delivery, breaker, concurrency)
+        )
+        return Session(queue, sender, breaker, report=report, tally=tally, hint=hint)

@@ -1,0 +1,74 @@
+"""Rows sent one by one, each as the single call that it stands for."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from gameball.bulk.breaker import CircuitBreaker
+from gameball.bulk.rows import Row, RowResult, RowState
+from gameball.core.delivery import Delivery
+from gameball.core.retry import Disposition, classify
+from gameball.errors import (
+    ConcurrentRequestError,
+    ConnectionFailedError,
+    GameballError,
+    RateLimitedError,
+    TimedOutError,
+    TransactionTimeTakenError,
+)
+
+MOST_TRIES: Final = 10
+"""How often a row may come back unsent, without an outage, until that counts as its end."""
+
+
+PASSING: Final = (ConcurrentRequestError, ConnectionFailedError, RateLimitedError, TimedOutError)
+"""What says nothing against a row: it was put off, or never left."""
+
+
+class CallSender:
+    """Carries rows, each by a call of its own."""
+
+    most = 1
+
+    def __init__(self, delivery: Delivery, breaker: CircuitBreaker, concurrency: int) -> None:
+        self.at_once = concurrency
+        self._delivery = delivery
+        self._breaker = breaker
+
+    async def send_rows(self, rows: Sequence[Row]) -> list[RowResult | Row]:
+        """What became of each row; one that must be sent again comes back itself."""
+        return [await self.settle(row) for row in rows]
+
+    async def settle(self, row: Row) -> RowResult | Row:
+        """What became of a row."""
+        pauses = self._breaker.pauses
+        try:
+            delivered = await self._delivery.deliver(row.operation, in_doubt=row.in_doubt)
+        except GameballError as error:
+            return ended_badly(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
+        earlier = delivered.settled_by == "duplicate" and not row.in_doubt
+        return row.ended(RowState.ALREADY_APPLIED if earlier else RowState.APPLIED, value=delivered.value)
+
+
+def ended_badly(row: Row, error: GameballError, breaker: CircuitBreaker, *, calm: bool) -> RowResult | Row:
+    """What an error means for its row: its end, or that it comes back.
+
+    Args:
+        row: The row.
+        error: What its call raised.
+        breaker: The run's.
+        calm: Whether there was no outage meanwhile, which would explain the error better than the row does.
+    """
+    row.error = error
+    row.tries += 1
+    row.in_doubt = row.in_doubt or error.outcome != "not_applied"
+    spent = calm and row.tries >= MOST_TRIES
+    if classify(error) is Disposition.FATAL:
+        breaker.give_up(error)
+    elif row.in_doubt:
+        if calm:
+            return row.ended(RowState.NEEDS_REVIEW, error=error)
+    elif isinstance(error, TransactionTimeTakenError) and row.time is not None and not spent:
+        row.time = None  # the journal's choice, which was not free: it freezes another
+    elif spent or not isinstance(error, PASSING):
+        return row.ended(RowState.REJECTED, error=error)
+    return row

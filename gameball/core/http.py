@@ -1,0 +1,52 @@
+"""What crosses the border to the network: a request out, an answer or a failure back. All plain data."""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from attrs import field, frozen
+
+from gameball.core.operation import Signature
+
+
+@frozen(kw_only=True)
+class Request:
+    """One request, ready to be written. `target` is path and query, escaped; sent again, it is the same bytes."""
+
+    method: str
+    target: str
+    signature: Signature
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+    body: bytes | None = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class Response:
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Fault(Enum):
+    """What kept an answer away."""
+
+    CONNECTION = "connection"
+    TLS = "tls"
+    TIME = "time"
+    SIZE = "size"
+
+
+@frozen(kw_only=True)
+class Failure:
+    """No whole answer came.
+
+    Attributes:
+        fault: What was in the way.
+        sent: Whether the request may have reached the API. Only False promises that nothing was applied.
+        reason: The same in words, without anything that could hold a key.
+    """
+
+    fault: Fault
+    sent: bool
+    reason: str

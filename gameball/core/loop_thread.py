@@ -1,0 +1,251 @@
+"""The loop thread: where the calls of all plain clients of a process run.
+
+One daemon thread, started at first use and stopped at exit; a forked child starts its own.
+"""
+
+import asyncio
+import atexit
+import importlib
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Generic, ParamSpec, TypeVar
+
+import anyio
+from anyio.from_thread import BlockingPortal
+
+from gameball.core import fork
+from gameball.errors import ConnectionFailedError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SHUTDOWN_TIMEOUT: Final = 2.0
+"""Seconds that the interpreter's exit waits for sessions to close."""
+
+
+class _WorkItem(Generic[T]):
+    """A coroutine function on its way to the loop thread, and what it asks of the thread that waits for it."""
+
+    def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
+        self._function = function
+        self._task: asyncio.Task[Any] | None = None
+        self._given_up = False
+        self._requests: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._value: T
+        self.error: BaseException | None = None
+
+    def start(self) -> None:
+        """On the loop thread: begin."""
+        self._task = asyncio.get_running_loop().create_task(self.run())
+
+    async def run(self) -> None:
+        """On the loop thread: run the coroutine, and keep how it ends."""
+        _work_item.set(self)
+        try:
+            if not self._given_up:
+                self._value = await self._function()
+        except BaseException as error:  # noqa: BLE001 (it goes on in the thread that waits)
+            self.error = error
+        finally:
+            # Whatever was opened on the way keeps its context, and so this item: let go of what is in it.
+            del self._function
+            self._requests.put(None)
+
+    async def cancel(self) -> None:
+        """On the loop thread: end the coroutine, or see to it that it never begins."""
+        self._given_up = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def ask(self, request: Callable[[], None]) -> None:
+        """On the loop thread: have something done by the thread that waits."""
+        self._requests.put(request)
+
+    def wait(self) -> T:
+        """In the waiting thread: do what the coroutine asks for until it has ended, and give its value."""
+        while (request := self._requests.get()) is not None:
+            request()
+        if self.error is not None:
+            raise self.error
+        value = self._value
+        del self._value  # for the same reason
+        return value
+
+    def wait_for_end(self) -> None:
+        """In the waiting thread: wait until a coroutine that was cancelled has ended, for a moment."""
+        with suppress(Empty):
+            while self._requests.get(timeout=SHUTDOWN_TIMEOUT) is not None:
+                pass
+
+
+_work_item: "ContextVar[_WorkItem[Any]]" = ContextVar("_work_item")
+
+
+async def run_in_caller_thread(function: Callable[[], T]) -> T:
+    """Call a user's function in the thread that waits for the running plain call; here, when it is awaited.
+
+    Database connections and the like belong to the thread of whoever calls.
+    """
+    item = _work_item.get(None)
+    if item is None:
+        return function()
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(set_end: Callable[[Any], None], end: Any) -> None:
+        if not done.done():
+            set_end(end)
+
+    def request() -> None:
+        try:
+            value = function()
+        except Exception as error:  # noqa: BLE001 (it goes on where the function was asked for)
+            loop.call_soon_threadsafe(settle, done.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(settle, done.set_result, value)
+
+    item.ask(request)
+    return await done
+
+
+class LoopThread:
+    """A thread with an event loop in it, and the way in."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._portal: BlockingPortal | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._closing: asyncio.Task[None] | None = None
+
+    def run(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine function on the loop and wait for its result.
+
+        When the wait is broken off (Ctrl-C), the coroutine is cancelled first: what the caller gave up must not
+        go on.
+
+        Raises:
+            RuntimeError: Called from the loop thread itself, which would wait for itself for ever.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(
+                "a plain call was made on the SDK's own loop thread (from an observer, say), where it would wait"
+                " for itself; use AsyncGameball there, or another thread"
+            )
+        portal = self._enter()
+        if portal is None:
+            return anyio.run(function)
+        item = _WorkItem(function)
+        try:
+            # The portal's own way in would wait until the task is made: one more switch between threads.
+            self._loop.call_soon_threadsafe(item.start)
+            return item.wait()
+        except BaseException as error:
+            if error is not item.error:
+                with suppress(RuntimeError):  # the loop thread has ended, and the coroutine with it
+                    portal.start_task_soon(item.cancel)
+                    item.wait_for_end()
+                for note in getattr(item.error, "__notes__", ()):
+                    error.add_note(note)
+            elif isinstance(error, asyncio.CancelledError) and portal is not self._portal:
+                # The program ends, and took the loop with it: so does this thread, without a word.
+                raise SystemExit from error
+            raise
+        finally:
+            item.error = None  # an error that knows its own traceback would never be let go of
+
+    def close(self, generator: AsyncGenerator[Any, None]) -> None:
+        """Close an async generator; see the function of this name."""
+        if threading.current_thread() is self._thread:  # the garbage collector may come by anywhere
+            self._closing = asyncio.get_running_loop().create_task(_close(generator))
+        elif self._thread is not None and self._thread.is_alive():
+            self.run(generator.aclose)
+
+    def stop(self) -> None:
+        """Cancel what is left, close the sessions, end the thread; waits for a moment, not for ever."""
+        with self._lock:
+            thread, portal = self._thread, self._portal
+            self._thread = self._portal = None
+        if thread is not None and portal is not None and thread.is_alive():
+            portal.start_task_soon(portal.stop, True)  # noqa: FBT003 (anyio's positional flag: cancel what remains)
+            thread.join(SHUTDOWN_TIMEOUT)
+
+    def _enter(self) -> BlockingPortal | None:
+        """The way in, through a new thread if need be; None where no thread can be started any more."""
+        portal, thread = self._portal, self._thread
+        if portal is not None and thread is not None and thread.is_alive():
+            return portal
+        with self._lock:
+            if self._portal is None or self._thread is None or not self._thread.is_alive():
+                self._start()
+            return self._portal
+
+    def _start(self) -> None:
+        prepare()
+        self._thread = self._portal = None
+        started: SimpleQueue[BaseException | None] = SimpleQueue()
+        thread = threading.Thread(target=self._live, args=(started,), name="gameball-loop", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is shutting down: the call runs on a loop of its own, right here
+            return
+        self._thread = thread
+        problem = started.get()
+        if problem is not None:
+            raise ConnectionFailedError(f"nothing was sent: no event loop could be made ({problem})") from problem
+
+    def _live(self, started: "SimpleQueue[BaseException | None]") -> None:
+        try:
+            anyio.run(self._keep_open, started)
+        except BaseException as error:  # noqa: BLE001 (whoever waits for the start must hear of it)
+            started.put(error)
+
+    async def _keep_open(self, started: "SimpleQueue[BaseException | None]") -> None:
+        self._loop = asyncio.get_running_loop()
+        async with BlockingPortal() as self._portal:
+            started.put(None)
+            await self._portal.sleep_until_stopped()
+
+
+async def _close(generator: AsyncGenerator[Any, None]) -> None:
+    await generator.aclose()
+
+
+_loop_thread = LoopThread()
+
+
+def prepare() -> None:
+    """Import what the loop thread needs, before there is one: a fork in the midst of an import keeps its lock held."""
+    importlib.import_module("anyio._backends._asyncio")
+
+
+def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a coroutine function on this process's loop thread; see LoopThread.run()."""
+    return _loop_thread.run(lambda: function(*args, **kwargs))
+
+
+def close(generator: AsyncGenerator[Any, None]) -> None:
+    """Close an async generator that this thread leaves. Never starts a thread, never waits for itself."""
+    _loop_thread.close(generator)
+
+
+def _replace() -> None:
+    # The thread did not come along into the child, and its lock may have been held. The old object is kept:
+    # finalising a loop whose selector is shared with the parent would disturb the parent.
+    global _loop_thread  # noqa: PLW0603 (one per process, replaced whole)
+    _parents.append(_loop_thread)
+    _loop_thread = LoopThread()
+
+
+_parents: list[LoopThread] = []
+
+
+def _stop() -> None:
+    _loop_thread.stop()
+
+
+fork.in_child(_replace)
+atexit.register(_stop)

@@ -1,0 +1,235 @@
+"""Rows through batches: what a batch tells is believed, what it does not tell is looked up, and nothing goes twice."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gameball import (
+    AsyncGameball,
+    BulkStoppedError,
+    CashbackRequest,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RedeemRequest,
+    RefundRequest,
+    State,
+    Timeouts,
+)
+from gameball.sandbox import Sandbox
+from gameball.sandbox.faults import Close, Html, Status
+from tests.support.bulk_api import pay, pays
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+
+def count(sandbox: Sandbox, operation: str) -> int:
+    return sum(request.operation == operation for request in sandbox.requests)
+
+
+async def test_rows_go_a_thousand_at_a_time(sandbox: Sandbox, client: AsyncGameball) -> None:
+    report = await client.bulk.run(list(pays(2500)), via="batches")
+
+    assert (report.rows, report.applied, report.left) == (2500, 2500, 0)
+    assert report.points == sum(entry.points for entry in sandbox.ledger.transactions())
+    assert (report.sent, count(sandbox, "batches.start")) == (3, 3)
+    assert count(sandbox, "transactions.list") == 0
+
+
+async def test_a_players_rows_go_in_one_batch_after_the_other(sandbox: Sandbox, client: AsyncGameball) -> None:
+    report = await client.bulk.run(pays(60, players=20), via="batches")
+
+    assert (report.applied, report.sent) == (60, 3)
+    numbers = [int((entry.transaction_id or "")[1:]) for entry in sandbox.ledger.transactions()]
+    assert [number // 20 for number in numbers] == [0] * 20 + [1] * 20 + [2] * 20
+
+
+async def test_cashbacks_and_redemptions_go_in_batches_of_their_own(sandbox: Sandbox, client: AsyncGameball) -> None:
+    for number in range(3):
+        await client.transactions.cashback(player_unique_id=f"r{number}", transaction_id=f"a{number}", amount=5000)
+    redeems = [RedeemRequest(player_unique_id=f"r{n}", transaction_id=f"b{n}", redeemed_amount=1) for n in range(3)]
+    results = [result async for result in client.bulk.stream([*pays(3), *redeems], via="batches")]
+
+    assert sorted(result.index for result in results) == list(range(6))
+    assert {result.state for result in results} == {State.APPLIED}
+    assert all(result.points > 0 for result in results)
+    assert {type(result.value).__name__ for result in results} == {"CashbackReward", "Redemption"}
+    assert count(sandbox, "batches.start") == 2
+
+
+async def test_failed_rows_are_rejected_unless_they_were_there_before(sandbox: Sandbox, client: AsyncGameball) -> None:
+    await client.transactions.cashback(player_unique_id="p1", transaction_id="t1", amount=11)
+    await client.transactions.cashback(player_unique_id="p2", transaction_id="t2", amount=999)
+    results = {result.index: result async for result in client.bulk.stream(pays(4), via="batches")}
+
+    assert [results[n].state for n in range(4)] == ["applied", "already_applied", "rejected", "applied"]
+    error = results[2].error
+    assert error is not None
+    assert (error.operation, error.transaction_id, error.outcome) == ("transactions.cashback", "t2", "not_applied")
+    assert len(sandbox.ledger.transactions()) == 4
+
+
+@pytest.mark.parametrize("rows", [list, iter])
+async def test_other_kinds_are_refused(client: AsyncGameball, rows: Callable[[Any], Any]) -> None:
+    refund = RefundRequest(player_unique_id="p", transaction_id="t", original_transaction_id="o")
+    with pytest.raises(InvalidRequestError, match=r"rows\[0\] must be one of CashbackRequest, RedeemRequest, not Refu"):
+        await client.bulk.run(rows([refund]), via="batches")
+
+
+async def test_a_journal_with_other_kinds_cannot_be_resumed_by_batches(client: AsyncGameball, tmp_path: Path) -> None:
+    refund = RefundRequest(player_unique_id="p", transaction_id="t", original_transaction_id="o")
+    await client.bulk.run([refund], journal=tmp_path / "j.db")
+    with pytest.raises(InvalidRequestError, match='via cannot be "batches"'):
+        await client.bulk.resume(tmp_path / "j.db", via="batches")
+
+
+@pytest.mark.parametrize("effect", ["after", "before"])
+async def test_a_lost_start_is_settled_row_by_row_before_anything_is_sent_again(
+    sandbox: Sandbox, client: AsyncGameball, effect: Any
+) -> None:
+    """The sandbox works on a batch only when it is asked about it: what was started there is never worked on."""
+    sandbox.faults.arm("batches.start", Close(), effect=effect)
+    report = await client.bulk.run(pays(50), via="batches")
+
+    assert (report.applied, report.left) == (50, 0)
+    assert len({entry.transaction_id for entry in sandbox.ledger.transactions()}) == 50
+    assert len(sandbox.ledger.transactions()) == 50
+    assert report.looked_up >= 50
+    assert report.sent == 2
+
+
+async def test_a_batch_that_can_no_longer_be_asked_is_settled_by_look_ups(
+    sandbox: Sandbox, client: AsyncGameball
+) -> None:
+    sandbox.faults.arm("batches.get", Html(404), times=999)
+    report = await client.bulk.run(pays(5), via="batches", concurrency=5)
+
+    assert report.needs_review == 5
+    assert report.looked_up >= 10
+    assert {type(problem.error) for problem in report.problems} == {OutcomeUnknownError}
+
+
+async def test_what_neither_batch_nor_list_tells_needs_a_review(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("batches.start", Close(), effect="after")
+    sandbox.faults.arm("transactions.list", Html(), times=999)
+    report = await client.with_options(timeouts=Timeouts(total=0.3)).bulk.run(pays(3), via="batches")
+
+    assert (report.needs_review, report.left) == (3, 0)
+
+
+SILENT = Status(200, {"batchId": "b", "status": "finished", "response": {"successful": [], "failed": []}})
+
+
+async def test_rows_that_a_batch_does_not_tell_are_looked_up(sandbox: Sandbox, client: AsyncGameball) -> None:
+    """It finished, and left out its rows once: what is not in the list is sent again."""
+    sandbox.faults.arm("batches.get", SILENT, nth=2)
+    report = await client.bulk.run(pays(10), via="batches")
+
+    assert (report.applied, report.left) == (10, 0)
+    assert len(sandbox.ledger.transactions()) == 10
+    assert report.looked_up > 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"playerUniqueId": "p0", "transactionId": "t0", "gameballTransactionId": "7"},
+        {"playerUniqueId": "p0", "transactionId": "t0", "points": 2},
+        {"playerUniqueId": "p0", "transactionId": "another", "gameballTransactionId": "7", "points": 2},
+        {"playerUniqueId": "another", "transactionId": "t0", "gameballTransactionId": "7", "points": 2},
+    ],
+    ids=["no points", "no id", "another transaction", "another player"],
+)
+async def test_what_a_batch_tells_by_halves_is_looked_up(
+    sandbox: Sandbox, client: AsyncGameball, told: dict[str, Any]
+) -> None:
+    await client.transactions.cashback(player_unique_id="p0", transaction_id="t0", amount=10)
+    body = {"batchId": "b", "status": "finished", "response": {"successful": [told], "failed": []}}
+    sandbox.faults.arm("batches.get", Status(200, body))
+    (result,) = [result async for result in client.bulk.stream(pays(1), via="batches")]
+
+    assert (result.state, result.value is not None) == (State.APPLIED, True)
+    assert count(sandbox, "transactions.list") == 1
+
+
+async def test_a_failed_row_that_cannot_be_looked_up_needs_a_review(sandbox: Sandbox, client: AsyncGameball) -> None:
+    body = {
+        "batchId": "b",
+        "status": "finished",
+        "response": {"successful": [], "failed": [{"playerUniqueId": "p0"}]},
+    }
+    sandbox.faults.arm("batches.get", Status(200, body))
+    sandbox.faults.arm("transactions.list", Html(404), times=99)
+    report = await client.bulk.run(pays(1), via="batches")
+
+    assert report.needs_review == 1
+
+
+async def test_a_failed_row_that_says_not_why_is_rejected_all_the_same(sandbox: Sandbox, client: AsyncGameball) -> None:
+    failed = {"batchId": "b", "status": "failed", "response": {"successful": [], "failed": [{"playerUniqueId": "p0"}]}}
+    sandbox.faults.arm("batches.get", Status(200, failed))
+    report = await client.bulk.run(pays(1), via="batches")
+
+    assert report.rejected == 1
+    assert "says that it failed, and not why" in str(report.problems[0].error)
+
+
+async def test_a_refused_batch_rejects_its_rows(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("batches.start", Status(400, {"code": 1, "message": "nonsense"}))
+    report = await client.bulk.run(pays(3), via="batches")
+
+    assert (report.rejected, report.applied) == (3, 0)
+    assert sandbox.ledger.transactions() == []
+
+
+async def test_an_account_without_batches_stops_the_run(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("batches.start", Status(403, {"code": 8000, "message": "not in your plan"}))
+    with pytest.raises(BulkStoppedError) as stopped:
+        await client.bulk.run(pays(3), via="batches")
+
+    assert isinstance(stopped.value.reason, PermissionDeniedError)
+    assert stopped.value.report.left == 3
+
+
+async def test_keys_that_are_refused_on_the_way_stop_the_run(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("batches.get", Status(401, {"code": 1001, "message": "no"}), times=99)
+    with pytest.raises(BulkStoppedError):
+        await client.bulk.run(pays(3), via="batches")
+
+
+async def test_rows_that_never_get_anywhere_need_a_review_in_the_end(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("batches.get", SILENT, times=99)
+    report = await client.bulk.run(pays(2), via="batches")
+
+    assert report.needs_review == 2
+    assert "no batch told what became of it" in str(report.problems[0].error)
+    assert sandbox.ledger.transactions() == []
+
+
+async def test_a_killed_run_asks_about_its_batch_first(sandbox: Sandbox, client: AsyncGameball, tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    sandbox.faults.arm("batches.get", Html(), times=10**6)
+    running = asyncio.create_task(client.bulk.run(pays(40), journal=path, via="batches"))
+    while not count(sandbox, "batches.get"):
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    for armed in sandbox.faults.unfired:
+        armed.times = armed.fired
+    report = await client.bulk.resume(path)
+
+    assert (report.applied, report.looked_up) == (40, 0)
+    assert count(sandbox, "batches.start") == 1
+    assert len(sandbox.ledger.transactions()) == 40
+
+
+async def test_a_slow_source_is_not_waited_for_for_ever(client: AsyncGameball) -> None:
+    def rows() -> Iterator[CashbackRequest]:
+        yield pay(0)
+        yield pay(1)
+
+    report = await client.bulk.run(rows(), via="batches")
+    assert report.applied == 2

@@ -1,0 +1,217 @@
+"""A run while the API fails: it pauses, probes with one row, and ends when that lasts; nothing is lost or doubled."""
+
+import asyncio
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from gameball import AsyncGameball, BulkStoppedError, RateLimitedError, Retries, ServerError, State, Timeouts
+from gameball.bulk.breaker import FIRST_PAUSE, IN_A_ROW, LONGEST_PAUSE, CircuitBreaker, Resends
+from gameball.core.delivery import Attempt
+from gameball.sandbox import Sandbox
+from gameball.sandbox.faults import Close, Status, TooManyRequests
+from tests.support.bulk_api import Api, Response, pays
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gameball.bulk.breaker.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.2)
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_an_outage_is_waited_out(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("transactions.cashback", Close(), nth=200, times=60)
+    report = await client.bulk.run(pays(1000), concurrency=32)
+
+    assert (report.applied, report.left) == (1000, 0)
+    assert report.pauses >= 1
+    assert len(sandbox.ledger.transactions()) == 1000
+
+
+async def test_a_wait_that_the_api_asks_for_holds_for_the_whole_run(api: Api, caller: AsyncGameball) -> None:
+    times: list[float] = []
+
+    async def answer(identity: str) -> Response | None:
+        times.append(time.monotonic())
+        return (429, {}) if identity == "t40" and api.ids.count("t40") == 1 else None
+
+    api.answer = answer
+    api.headers = {"Retry-After": "1"}
+    report = await caller.bulk.run(pays(200), concurrency=4)
+
+    assert (report.applied, report.rejected, report.pauses) == (200, 0, 1)
+    assert max(later - before for before, later in pairwise(times)) >= 1
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_a_wait_longer_than_the_patience_ends_the_run(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("transactions.cashback", TooManyRequests("600"), nth=5, times=999)
+    with pytest.raises(BulkStoppedError) as stopped:
+        await client.bulk.run(pays(100), concurrency=2, patience=300)
+
+    assert isinstance(stopped.value.reason, RateLimitedError)
+    assert stopped.value.reason.retry_after == 600
+    assert stopped.value.report.needs_review == 0
+    assert stopped.value.report.applied == 4
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_an_outage_that_lasts_ends_the_run_and_only_what_was_sent_needs_a_review(
+    sandbox: Sandbox, client: AsyncGameball
+) -> None:
+    sandbox.faults.arm("transactions.cashback", Status(503), nth=50, times=10**6)
+    sandbox.faults.arm("transactions.list", Status(503), times=10**6)
+    hasty = client.with_options(retries=Retries(attempts=2, backoff=0.01, cap=0.02), timeouts=Timeouts(total=0.4))
+    with pytest.raises(BulkStoppedError) as stopped:
+        await hasty.bulk.run(pays(500), concurrency=8, patience=0.5)
+
+    report = stopped.value.report
+    assert isinstance(stopped.value.reason, ServerError)
+    assert (report.applied, report.rejected) == (49, 0)
+    assert 0 < report.needs_review <= 8 + 8
+    assert {problem.state for problem in report.problems} == {State.NEEDS_REVIEW}
+
+
+# --- the breaker itself
+
+
+class Clock:
+    """The loop's time, set by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.now)
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def told(status: int | None, operation: str = "transactions.cashback", headers: Any = None) -> Attempt:
+    return Attempt(
+        operation=operation,
+        number=1,
+        status=status,
+        headers=headers,
+        request_id=None,
+        reason=None if status else "connection refused",
+        seconds=0.1,
+        next="raise",
+        wait=0.0,
+    )
+
+
+def shut(breaker: CircuitBreaker) -> None:
+    for _ in range(IN_A_ROW):
+        breaker.note(told(503))
+
+
+async def test_a_success_in_between_ends_a_row_of_failures(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 300)
+    for status in ([503] * (IN_A_ROW - 1) + [200]) * 3:
+        breaker.note(told(status))
+    assert breaker.open
+    assert clock.now == 1000
+
+
+async def test_after_a_pause_one_row_probes_and_its_success_opens_at_half_the_width(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 300)
+    assert breaker.admits(7)
+    shut(breaker)
+    assert not breaker.admits(0)
+    clock.now += FIRST_PAUSE
+    assert breaker.admits(0)
+    assert not breaker.admits(0)
+    breaker.note(told(200))
+
+    assert [breaker.admits(flying) for flying in (3, 4, 7)] == [True, False, False]
+    for _ in range(4):
+        breaker.note(told(200))
+    assert [breaker.admits(flying) for flying in (7, 8)] == [True, False]
+    assert breaker.pauses == 1
+
+
+async def test_each_probe_that_fails_makes_the_pause_longer_up_to_a_bound(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 10_000)
+    shut(breaker)
+    pauses: list[float] = []
+    for _ in range(9):
+        began = clock.now
+        while not breaker.admits(0):
+            clock.now += 0.5
+        pauses.append(clock.now - began)
+        breaker.note(told(None))
+
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30, 30]
+    assert pauses[-1] == LONGEST_PAUSE
+    assert breaker.pauses == 1
+
+
+async def test_what_was_on_its_way_when_the_gate_shut_says_nothing_new(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 300)
+    shut(breaker)
+    for _ in range(50):
+        breaker.note(told(503))
+    clock.now += FIRST_PAUSE
+    assert breaker.admits(0)
+
+
+async def test_a_longer_wait_that_is_asked_for_meanwhile_is_kept(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 300)
+    for seconds in ("5", "60", "7"):
+        breaker.note(told(429, headers={"Retry-After": seconds}))
+    clock.now += 59
+    assert not breaker.admits(0)
+    clock.now += 1
+    assert breaker.admits(0)
+    assert breaker.pauses == 1
+
+
+async def test_a_look_up_that_is_answered_after_the_pause_is_as_good_as_a_probe(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 300)
+    shut(breaker)
+    breaker.note(told(200, "transactions.list"))
+    assert not breaker.open
+    clock.now += FIRST_PAUSE
+    breaker.note(told(200, "transactions.list"))
+    assert breaker.open
+
+
+async def test_a_probe_of_which_nothing_was_heard_makes_place_for_another(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 300)
+    shut(breaker)
+    clock.now += FIRST_PAUSE
+    assert breaker.admits(0)
+    breaker.rows_ended()
+    assert breaker.admits(0)
+
+
+async def test_the_gate_gives_up_when_its_patience_is_over(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 3)
+    shut(breaker)
+    for _ in range(3):
+        clock.now += 1.5
+        if breaker.admits(0):
+            breaker.note(told(None))
+
+    assert not breaker.open
+    assert not breaker.admits(0)
+    assert str(breaker.given_up) == "no answer comes: connection refused (transactions.cashback)"
+    breaker.give_up(ZeroDivisionError())
+    assert not isinstance(breaker.given_up, ZeroDivisionError)
+
+
+async def test_resends_are_free_while_the_gate_is_open_and_none_when_it_is_shut(clock: Clock) -> None:
+    breaker = CircuitBreaker(8, 3)
+    resends = Resends(breaker=breaker)
+    assert all(resends.take() for _ in range(100))
+    shut(breaker)
+    resends.earn(resent=False)
+    assert not resends.take()
+    assert clock.now == 1000

@@ -1,0 +1,48 @@
+"""Rows from a thread: handed on as they come, and none left behind."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from gameball import CashbackRequest
+from gameball.bulk.reader import Reader, source
+from gameball.core.methods import Async
+from tests.support.bulk_api import pays
+
+
+async def test_an_end_of_reading_that_finds_all_rows_taken_is_not_the_end_of_the_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The thread has handed a row on, and is about to pause: the row is taken before the thread gets there."""
+    taken = threading.Event()
+
+    def late() -> float:
+        taken.wait(5)
+        time.sleep(0.05)
+        return 1e9
+
+    clock: list[Callable[[], float]] = [lambda: 0.0, late]
+    monkeypatch.setattr("gameball.bulk.reader.monotonic", lambda: clock.pop(0)() if clock else 0.0)
+    rows = source(pays(2), Async, (CashbackRequest,))
+    first = await rows.read()
+    taken.set()
+    second = await rows.read()
+    end = await rows.read()
+    await rows.close()
+
+    assert [[row.transaction_id for row in chunk] for chunk in (first, second, end)] == [["t0"], ["t1"], []]
+
+
+async def read_all(rows: Reader) -> int:
+    count = 0
+    while chunk := await rows.read():
+        count += len(chunk)
+    return count
+
+
+async def test_all_rows_come_in_order_however_long_the_thread_takes() -> None:
+    rows = source(pays(5000), Async, (CashbackRequest,))
+    assert await read_all(rows) == 5000
+    await rows.close()
