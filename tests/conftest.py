@@ -1,8 +1,14 @@
 """What all tests share."""
 
 import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+
+from tests.support.server import Server
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +16,37 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own keys must not reach a test."""
     for name in [name for name in os.environ if name.startswith("GAMEBALL_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server that rewards, until it is given another script."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def another_server() -> Iterator[Server]:
+    """Another host, which mostly must see nothing."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def black_hole() -> Iterator[socket.socket]:
+    """A listening socket whose queue is full: connecting to it neither succeeds nor fails."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)  # noqa: FBT003 (the socket's own signature)
+            caller.connect_ex(full.getsockname())
+        time.sleep(0.02)
+        yield full

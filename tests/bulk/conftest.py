@@ -1,6 +1,5 @@
 """What the bulk tests share: a sandbox and a watching API, each with a client."""
 
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -43,10 +42,3 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
     monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.01)
     monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.01)
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

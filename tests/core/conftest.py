@@ -1,7 +1,5 @@
-"""Servers, programs and clients that end with their test."""
+"""Programs and clients that end with their test."""
 
-import socket
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -10,23 +8,24 @@ from typing import Any
 import pytest
 
 from gameball import AsyncGameball, Gameball
-from tests.support.servers import API_KEY, SECRET_KEY, Nursery, Program, Server
+from tests.support.programs import ForkServer, Program
+from tests.support.server import API_KEY, SECRET_KEY
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as running:
+def fork_server() -> Iterator[ForkServer]:
+    with ForkServer() as running:
         yield running
 
 
 @pytest.fixture
-def start(nursery: Nursery, tmp_path: Path) -> Iterator[Callable[[str, str], Program]]:
+def start(fork_server: ForkServer, tmp_path: Path) -> Iterator[Callable[[str, str], Program]]:
     """Starts a script, with the clients' settings in its environment."""
     with ExitStack() as stack:
 
         def begin(source: str, base_url: str) -> Program:
             settings = {"GAMEBALL_API_KEY": API_KEY, "GAMEBALL_SECRET_KEY": SECRET_KEY, "GAMEBALL_BASE_URL": base_url}
-            return stack.enter_context(nursery.program(source, tmp_path, settings))
+            return stack.enter_context(fork_server.program(source, tmp_path, settings))
 
         yield begin
 
@@ -37,38 +36,6 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.01)
     monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
     monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.01)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server().script(Server.answer()) as running:
-        yield running
-
-
-@pytest.fixture
-def another_server() -> Iterator[Server]:
-    with Server().script(Server.answer()) as running:
-        yield running
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@pytest.fixture
-def black_hole() -> Iterator[socket.socket]:
-    """A listening socket whose queue is full: connecting to it neither succeeds nor fails."""
-    with ExitStack() as stack:
-        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(3):
-            caller = stack.enter_context(socket.socket())
-            caller.setblocking(False)  # noqa: FBT003 (the socket's own signature)
-            caller.connect_ex(full.getsockname())
-        time.sleep(0.02)
-        yield full
 
 
 @pytest.fixture

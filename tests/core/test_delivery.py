@@ -32,7 +32,7 @@ from gameball.core.delivery import Attempt
 from gameball.models.transactions import CashbackRequest, RedeemRequest
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
-from tests.support.servers import Server, Step
+from tests.support.server import Server, Step
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -155,7 +155,7 @@ async def test_an_answer_too_many_on_a_kept_connection_is_not_taken_for_that_of_
     server.script(server.answer({"batchId": 1}), server.answer(_any_answer("ours")))
     client = awaited(server.base_url, retries=QUICK)
     await client.request("GET", "/something")
-    await server.blurt(server.answer({**_any_answer("another's"), "code": 309}, status=surplus))
+    await server.send_unsolicited(server.answer({**_any_answer("another's"), "code": 309}, status=surplus))
 
     value = await call(client)
 

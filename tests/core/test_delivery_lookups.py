@@ -27,7 +27,7 @@ from gameball import (
 )
 from gameball.models.transactions import CashbackRequest, ManualRequest, RedeemRequest, RefundRequest
 from gameball.resources import transactions
-from tests.support.servers import Server, Step
+from tests.support.server import Server, Step
 
 MakeAwaited = Callable[..., AsyncGameball]
 

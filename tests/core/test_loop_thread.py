@@ -18,7 +18,8 @@ from gameball.core import loop_thread
 from gameball.models.transactions import CashbackRequest
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
-from tests.support.servers import Program, Server
+from tests.support.programs import Program
+from tests.support.server import Server
 
 MakeAwaited = Callable[..., AsyncGameball]
 MakePlain = Callable[..., Gameball]

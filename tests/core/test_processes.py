@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.servers import AFRESH, Program, Server
+from tests.support.programs import AFRESH, Program
+from tests.support.server import Server
 
 Start = Callable[[str, str], Program]
 

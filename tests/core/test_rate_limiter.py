@@ -10,7 +10,7 @@ import pytest
 
 from gameball import AsyncGameball, Gameball, GameballError, RateLimit, Retries, TimedOutError, Timeouts
 from gameball.core.rate_limiter import RateLimiter
-from tests.support.servers import Server
+from tests.support.server import Server
 
 MakeAwaited = Callable[..., AsyncGameball]
 

@@ -22,7 +22,8 @@ from gameball.core.operation import Signature
 from gameball.core.transport import MOST_BYTES, Transport, _Body
 from gameball.sandbox import Sandbox
 from gameball.settings import Credentials, Secret
-from tests.support.servers import Program, Server, Step
+from tests.support.programs import Program
+from tests.support.server import Server, Step
 
 MakeAwaited = Callable[..., AsyncGameball]
 Start = Callable[[str, str], Program]
@@ -158,7 +159,7 @@ async def test_what_lies_on_a_kept_connection_is_no_answer_and_nothing_leaves_on
     server.script(server.answer(), server.answer({"a": 1}))
     exchange = line.to(server)
     await exchange(GET)
-    await server.blurt(surplus)
+    await server.send_unsolicited(surplus)
 
     assert await exchange(request_) == NOT_ASKED_FOR
     assert (await exchange(request_)).body == b'{"a": 1}'
@@ -170,7 +171,7 @@ async def test_a_lent_session_does_not_read_what_nobody_asked_for_either(server:
         transport = Transport(server.base_url, KEYS, Timeouts(), 1, session=session)
         until = asyncio.get_running_loop().time() + 5
         await transport.exchange(GET, until)
-        await server.blurt(server.answer())
+        await server.send_unsolicited(server.answer())
 
         assert await transport.exchange(GET, until) == NOT_ASKED_FOR
         assert isinstance(await transport.exchange(GET, until), Response)

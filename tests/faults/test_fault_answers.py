@@ -1,21 +1,16 @@
 """Whatever is wrong with the answer: one effect, and the caller learns of it."""
 
 import asyncio
-from collections.abc import Callable
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from gameball import APIError, OutcomeUnknownError, Retries, ServerError, Timeouts
 from gameball.sandbox import faults
-
-if TYPE_CHECKING:
-    from tests.faults.conftest import Till
+from tests.support.till import Till, effect_of, operation
 
 KEYED = ("cashback", "redeem", "refund", "manual")
-CallOf = Callable[..., Any]
-Tell = Callable[..., tuple[str, int]]
 HURRY = Timeouts(connect=2, attempt=0.4, total=10)
 
 BROKEN: dict[str, faults.Fault] = {
@@ -41,7 +36,7 @@ BROKEN: dict[str, faults.Fault] = {
     "wrong types": faults.Status(
         200, {"gameballTransactionId": {"a": 1}, "rewardedPoints": [], "orderTransactions": 7}
     ),
-    "no id": faults.Status(200, {"playerUniqueId": "player123", "orderTransactions": [{}]}),
+    "no id": faults.Status(200, {"playerUniqueId": "p", "orderTransactions": [{}]}),
     "deep": faults.Status(200, b"[" * 100_000),
     "latin-1": faults.Status(200, b'{"playerUniqueId": "\xe9"}'),
     "corrupt gzip": faults.Status(200, b"\x1f\x8b\x08\x00" + b"\xff" * 60, {"Content-Encoding": "gzip"}),
@@ -62,28 +57,28 @@ EACH_FAULT = pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
 
 @EACH_FAULT
 async def test_after_the_effect_the_original_result_is_returned_and_nothing_is_sent_twice(
-    till: "Till", tell: Tell, fault: faults.Fault
+    till: Till, fault: faults.Fault
 ) -> None:
     await till.open(timeouts=HURRY)
     for kind in KEYED:
         till.arm(kind, fault, effect="after")
 
     for kind, delivered in (await till.together(KEYED)).items():
-        assert tell(kind, delivered.value, kind) == till.original(kind)
+        assert effect_of(kind, delivered.value, kind) == till.original(kind)
         assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("lookup", 1, 1)
         assert len(till.sent(kind)) == 1
 
 
 @EACH_FAULT
 async def test_before_the_effect_the_same_bytes_are_sent_again_and_it_is_applied_once(
-    till: "Till", tell: Tell, fault: faults.Fault
+    till: Till, fault: faults.Fault
 ) -> None:
     await till.open(timeouts=HURRY)
     for kind in KEYED:
         till.arm(kind, fault)
 
     for kind, delivered in (await till.together(KEYED)).items():
-        assert tell(kind, delivered.value, kind) == till.original(kind)
+        assert effect_of(kind, delivered.value, kind) == till.original(kind)
         assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("answer", 2, 2)
         first, second = till.sent(kind)
         assert first == second
@@ -93,22 +88,22 @@ async def test_before_the_effect_the_same_bytes_are_sent_again_and_it_is_applied
     ("fault", "effect"), list(zip(BROKEN.values(), cycle(["before", "after", "after"]), strict=False)), ids=BROKEN
 )
 async def test_what_has_no_id_is_sent_once_and_the_error_says_what_to_check(
-    till: "Till", call_of: CallOf, fault: faults.Fault, effect: str
+    till: Till, fault: faults.Fault, effect: str
 ) -> None:
     await till.open(timeouts=HURRY)
     for kind in ("hold", "create_coupon"):
         till.arm(kind, fault, effect=effect)
         with pytest.raises(OutcomeUnknownError, match="nothing settles it") as raised:
-            await till.client.send(call_of(kind))
+            await till.client.send(operation(kind))
 
         assert (raised.value.outcome, raised.value.attempts) == ("unknown", 1)
-        assert raised.value.message.endswith(call_of(kind).check)
+        assert raised.value.message.endswith(operation(kind).check)
         assert len(till.sent(kind)) == 1
         assert till.effects(kind) == (effect == "after")
 
 
 @EACH_FAULT
-async def test_reads_are_repeated(till: "Till", fault: faults.Fault) -> None:
+async def test_reads_are_repeated(till: Till, fault: faults.Fault) -> None:
     await till.open(timeouts=HURRY)
     undisturbed = await till.together(("list", "for_order"))
     for kind in undisturbed:
@@ -122,55 +117,53 @@ async def test_reads_are_repeated(till: "Till", fault: faults.Fault) -> None:
 @pytest.mark.parametrize("fault", [faults.Reset(), faults.Status(500), faults.Delay(0.2)], ids=repr)
 @pytest.mark.parametrize("effect", ["before", "after"])
 async def test_a_reversed_hold_is_reversed_however_the_answer_was_lost(
-    till: "Till", fault: faults.Fault, effect: str
+    till: Till, fault: faults.Fault, effect: str
 ) -> None:
     await till.open(timeouts=HURRY)
-    hold = await till.client.transactions.hold(player_unique_id="player123", hold_points=5)
+    hold = await till.client.transactions.hold(player_unique_id="p", hold_points=5)
     till.arm("reverse_hold", fault, effect=effect)
     await till.client.transactions.reverse_hold(hold.hold_reference)
 
-    assert till.sandbox.ledger.holds("player123") == []
+    assert till.sandbox.ledger.holds("p") == []
 
 
 @pytest.mark.parametrize("times", [2, 3])
-async def test_several_lost_answers_in_a_row_still_make_one_effect(till: "Till", tell: Tell, times: int) -> None:
+async def test_several_lost_answers_in_a_row_still_make_one_effect(till: Till, times: int) -> None:
     await till.open()
     for kind in KEYED:
         till.arm(kind, faults.Reset(), times=times)
         till.arm(kind, faults.Close(), effect="after")
 
     for kind, delivered in (await till.together(KEYED)).items():
-        assert tell(kind, delivered.value, kind) == till.original(kind)
+        assert effect_of(kind, delivered.value, kind) == till.original(kind)
         assert (delivered.settled_by, delivered.attempts) == ("lookup", times + 1)
         assert len(set(till.sent(kind))) == 1
 
 
 @pytest.mark.parametrize("later", [0.005, 0.02, 0.05, 0.1])
-async def test_a_server_that_was_only_slow_applies_it_once(
-    till: "Till", call_of: CallOf, tell: Tell, keyed: str, later: float
-) -> None:
+async def test_a_server_that_was_only_slow_applies_it_once(till: Till, keyed: str, later: float) -> None:
     await till.open()
     till.arm(keyed, faults.Reset(), effect="later", later=later)
-    value = await till.client.send(call_of(keyed))
+    value = await till.client.send(operation(keyed))
 
-    assert tell(keyed, value) == till.original()
+    assert effect_of(keyed, value) == till.original()
 
 
 async def test_when_every_try_is_lost_before_its_effect_the_tries_are_used_up_and_the_outcome_is_unknown(
-    till: "Till", call_of: CallOf, keyed: str
+    till: Till, keyed: str
 ) -> None:
     await till.open(retries=Retries(attempts=3, backoff=0.01, cap=0.02))
     till.arm(keyed, faults.Status(502), times=3)
-    with pytest.raises(OutcomeUnknownError, match=r"nothing settles it .*transaction_id=tra_1") as raised:
-        await till.client.send(call_of(keyed))
+    with pytest.raises(OutcomeUnknownError, match=r"nothing settles it .*transaction_id=t1") as raised:
+        await till.client.send(operation(keyed))
 
-    assert (raised.value.outcome, raised.value.attempts, raised.value.transaction_id) == ("unknown", 3, "tra_1")
+    assert (raised.value.outcome, raised.value.attempts, raised.value.transaction_id) == ("unknown", 3, "t1")
     assert (len(till.sent(keyed)), len(set(till.sent(keyed))), len(till.sent("list"))) == (3, 1, 6)
     assert till.rows() == []
 
 
 @pytest.mark.parametrize("fault", [faults.Status(503), faults.Html(502)], ids=repr)
-async def test_reads_end_with_the_last_error(till: "Till", fault: faults.Fault) -> None:
+async def test_reads_end_with_the_last_error(till: Till, fault: faults.Fault) -> None:
     await till.open()
     till.arm("list", fault, times=4)
     with pytest.raises(ServerError) as raised:
@@ -199,14 +192,14 @@ UNREADABLE = ["soon", "", "nan", "inf", "Sat, 99 Nov 2015", "1e999", "1;2", "Sat
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_every_form_of_retry_after_is_waited_for(
-    till: "Till", call_of: CallOf, monkeypatch: pytest.MonkeyPatch, net: Any, form: str
+    till: Till, monkeypatch: pytest.MonkeyPatch, net: Any, form: str
 ) -> None:
     said, date, seconds = FORMS[form]
     await till.open(timeouts=Timeouts(total=60))
     headers = {"Retry-After": said, **({"Date": date} if date else {})}
     till.arm("cashback", faults.Status(429, headers={name: str(value) for name, value in headers.items()}))
     slept = _without_waiting(monkeypatch)
-    await till.client.send(call_of("cashback"))
+    await till.client.send(operation("cashback"))
 
     assert net.attempts[-2].next == "resend"
     assert net.attempts[-2].wait == pytest.approx(seconds)
@@ -215,12 +208,10 @@ async def test_every_form_of_retry_after_is_waited_for(
 
 
 @pytest.mark.parametrize("said", UNREADABLE)
-async def test_a_retry_after_that_cannot_be_read_is_a_backoff(
-    till: "Till", call_of: CallOf, net: Any, said: str
-) -> None:
+async def test_a_retry_after_that_cannot_be_read_is_a_backoff(till: Till, net: Any, said: str) -> None:
     await till.open()
     till.arm("cashback", faults.TooManyRequests(said))
-    await till.client.send(call_of("cashback"))
+    await till.client.send(operation("cashback"))
 
     assert 0 <= net.attempts[-2].wait <= 0.02
     assert len(till.rows()) == 1
@@ -240,13 +231,11 @@ def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.parametrize("said", ["6", "1e300", "Fri, 21 Nov 2098 10:00:00 GMT"])
 @pytest.mark.parametrize("kind", ["cashback", "hold", "list"])
-async def test_a_wait_beyond_the_total_is_an_error_at_once_that_tells_it(
-    till: "Till", call_of: CallOf, kind: str, said: str
-) -> None:
+async def test_a_wait_beyond_the_total_is_an_error_at_once_that_tells_it(till: Till, kind: str, said: str) -> None:
     await till.open()
     till.arm(kind, faults.TooManyRequests(said))
     with pytest.raises(APIError) as raised:
-        await till.client.send(call_of(kind))
+        await till.client.send(operation(kind))
 
     assert type(raised.value).__name__ == "RateLimitedError"
     assert raised.value.retry_after is not None
@@ -264,12 +253,10 @@ PUT_OFF = {
 
 @pytest.mark.parametrize("fault", PUT_OFF.values(), ids=PUT_OFF)
 @pytest.mark.parametrize("kind", ["cashback", "redeem", "refund", "manual", "hold", "create_coupon", "list"])
-async def test_what_was_put_off_is_sent_again_whatever_it_is(
-    till: "Till", call_of: CallOf, kind: str, fault: faults.Fault
-) -> None:
+async def test_what_was_put_off_is_sent_again_whatever_it_is(till: Till, kind: str, fault: faults.Fault) -> None:
     await till.open()
     till.arm(kind, fault, times=2)
-    delivered = await till.client.deliver(call_of(kind))
+    delivered = await till.client.deliver(operation(kind))
 
     assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("answer", 3, 0)
     assert len(set(till.sent(kind))) == 1
@@ -278,13 +265,11 @@ async def test_what_was_put_off_is_sent_again_whatever_it_is(
 
 
 @pytest.mark.parametrize(("fault", "keyed"), list(zip(PUT_OFF.values(), KEYED, strict=True)), ids=PUT_OFF)
-async def test_put_off_until_the_tries_are_spent_is_not_applied(
-    till: "Till", call_of: CallOf, keyed: str, fault: faults.Fault
-) -> None:
+async def test_put_off_until_the_tries_are_spent_is_not_applied(till: Till, keyed: str, fault: faults.Fault) -> None:
     await till.open()
     till.arm(keyed, fault, times=4)
     with pytest.raises(APIError) as raised:
-        await till.client.send(call_of(keyed))
+        await till.client.send(operation(keyed))
 
     assert (raised.value.outcome, raised.value.attempts) == ("not_applied", 4)
     assert till.rows() == []
@@ -292,11 +277,11 @@ async def test_put_off_until_the_tries_are_spent_is_not_applied(
 
 @pytest.mark.parametrize(("fault", "keyed"), list(zip(PUT_OFF.values(), KEYED, strict=True)), ids=PUT_OFF)
 async def test_put_off_after_a_lost_try_that_was_applied_still_gives_the_original_or_says_unknown(
-    till: "Till", call_of: CallOf, tell: Tell, keyed: str, fault: faults.Fault
+    till: Till, keyed: str, fault: faults.Fault
 ) -> None:
     await till.open()
     till.arm(keyed, faults.Reset(), effect="later", later=0.05)
     till.arm(keyed, fault, times=1)
-    value = await till.client.send(call_of(keyed))
+    value = await till.client.send(operation(keyed))
 
-    assert tell(keyed, value) == till.original()
+    assert effect_of(keyed, value) == till.original()

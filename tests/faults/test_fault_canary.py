@@ -11,22 +11,17 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import pytest
 
 from gameball import AsyncGameball, GameballError, RedeemRequest, Timeouts
 from gameball.sandbox import Sandbox, faults
+from tests.support.canaries import API_KEY, OTP, SECRET_KEY, Net
+from tests.support.server import Part, Server
+from tests.support.till import Till, effect_of, operation
 
-if TYPE_CHECKING:
-    from tests.faults.conftest import Net, Peer, Till
-
-CallOf = Callable[..., Any]
-Tell = Callable[..., tuple[str, int]]
 Make = Callable[..., AsyncGameball]
-API_KEY = "canary-api-key-5f1c9be2"
-SECRET_KEY = "canary-secret-key-a7d03e44"
-OTP = "canary-otp-713905"
 BOTH = f"{API_KEY} {SECRET_KEY}"
 
 
@@ -57,7 +52,7 @@ def noted(note: str) -> GameballError:
     ],
     ids=["a log line", "a log record's extra", "a message", "a field", "a cause", "a note"],
 )
-def test_the_net_catches(net: "Net", leak: Callable[["Net"], object]) -> None:
+def test_the_net_catches(net: Net, leak: Callable[[Net], object]) -> None:
     leak(net)
     caught = net.catch()
     net.said.clear()
@@ -91,20 +86,20 @@ ECHOES: dict[str, faults.Fault] = {
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
 async def test_a_server_that_repeats_our_keys_does_not_get_them_into_errors_or_logs(
-    till: "Till", call_of: CallOf, net: "Net", echo: faults.Fault
+    till: Till, net: Net, echo: faults.Fault
 ) -> None:
     await till.open(timeouts=Timeouts(attempt=0.2, total=0.2))
     till.arm("redeem", echo, times=10_000)
     till.arm("list", echo, times=10_000)
     with pytest.raises(GameballError):
-        await till.client.send(call_of("redeem"))
+        await till.client.send(operation("redeem"))
 
     assert any("exchange 1" in said for said in net.said)
 
 
 async def test_a_one_time_password_in_a_batch_is_masked_too(sandbox: Sandbox, make: Make) -> None:
     sandbox.faults.arm("batches.start", ECHOES["a refusal"])
-    row = RedeemRequest(player_unique_id="player123", transaction_id="tra_1", redeemed_amount=3, otp=OTP)
+    row = RedeemRequest(player_unique_id="p", transaction_id="t1", redeemed_amount=3, otp=OTP)
     with pytest.raises(GameballError):
         await make(sandbox.base_url).batches.start_redeem([row])
 
@@ -115,22 +110,22 @@ async def test_a_one_time_password_in_a_request_of_ones_own_is_masked_too(sandbo
         await make(sandbox.base_url).request("POST", "/integrations/transaction/redeem", json={"otp": OTP})
 
 
-async def test_a_loop_in_debug_mode_tells_no_secret_either(till: "Till", call_of: CallOf, keyed: str) -> None:
+async def test_a_loop_in_debug_mode_tells_no_secret_either(till: Till, keyed: str) -> None:
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     loop.slow_callback_duration = 0.0
     await till.open()
     till.arm(keyed, faults.Reset(), effect="after")
-    await till.client.send(call_of(keyed))
+    await till.client.send(operation(keyed))
     loop.set_debug(False)
 
 
-async def test_an_observer_that_fails_is_logged_without_a_secret(sandbox: Sandbox, call_of: CallOf, net: "Net") -> None:
+async def test_an_observer_that_fails_is_logged_without_a_secret(sandbox: Sandbox, net: Net) -> None:
     def observer(attempt: object) -> None:
         raise ValueError(f"cannot take {attempt!r}")
 
     async with AsyncGameball(API_KEY, SECRET_KEY, base_url=sandbox.base_url, observers=[observer]) as client:
-        await client.send(call_of("cashback"))
+        await client.send(operation("cashback"))
 
     assert any("an observer failed" in said for said in net.said)
 
@@ -152,7 +147,7 @@ async def main():
         errors = []
         for call in (
             lambda: client.transactions.list(),
-            lambda: client.transactions.hold(player_unique_id="player123", hold_points=5),
+            lambda: client.transactions.hold(player_unique_id="p", hold_points=5),
         ):
             try:
                 await call()
@@ -187,10 +182,10 @@ def test_a_gzip_bomb_of_300_megabytes_costs_less_than_64_and_ends_as_an_error(tm
     assert "larger than 8 MiB" in read[2]
 
 
-async def test_endless_answers_side_by_side_end_as_errors(till: "Till", call_of: CallOf) -> None:
+async def test_endless_answers_side_by_side_end_as_errors(till: Till) -> None:
     await till.open()
     till.arm("hold", faults.EndlessBody(30, seconds=2), times=3)
-    results = await asyncio.gather(*(till.client.send(call_of("hold")) for _ in range(3)), return_exceptions=True)
+    results = await asyncio.gather(*(till.client.send(operation("hold")) for _ in range(3)), return_exceptions=True)
 
     assert [getattr(result, "outcome", result) for result in results] == ["unknown"] * 3
 
@@ -210,7 +205,7 @@ class Jumping(datetime):
 
 
 async def test_a_wall_clock_that_jumps_changes_no_wait_and_no_outcome(
-    till: "Till", call_of: CallOf, tell: Tell, monkeypatch: pytest.MonkeyPatch, keyed: str
+    till: Till, monkeypatch: pytest.MonkeyPatch, keyed: str
 ) -> None:
     await till.open()
     for module in ("delivery", "timestamps"):
@@ -220,27 +215,27 @@ async def test_a_wall_clock_that_jumps_changes_no_wait_and_no_outcome(
     till.arm(keyed, faults.Reset())
     till.arm(keyed, faults.Reset(), effect="after")
     async with asyncio.timeout(3):
-        delivered = await till.client.deliver(call_of(keyed))
+        delivered = await till.client.deliver(operation(keyed))
 
-    assert tell(keyed, delivered.value) == till.original()
+    assert effect_of(keyed, delivered.value) == till.original()
     assert delivered.attempts == 3
     assert len(set(till.sent(keyed))) == 1
 
 
 async def test_a_date_in_retry_after_is_not_measured_against_our_own_clock(
-    till: "Till", call_of: CallOf, net: "Net", monkeypatch: pytest.MonkeyPatch
+    till: Till, net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await till.open()
     monkeypatch.setattr("gameball.core.delivery.datetime", Jumping)
     headers = {"Retry-After": "Sat, 21 Nov 2015 10:00:01 GMT", "Date": "Sat, 21 Nov 2015 10:00:00 GMT"}
     till.arm("cashback", faults.Status(429, headers=headers))
-    await till.client.send(call_of("cashback"))
+    await till.client.send(operation("cashback"))
 
     assert net.attempts[-2].wait == 1.0
 
 
 async def test_a_clock_that_stands_still_or_goes_back_never_stamps_the_same_time_twice(
-    till: "Till", call_of: CallOf, monkeypatch: pytest.MonkeyPatch
+    till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await till.open()
 
@@ -250,10 +245,10 @@ async def test_a_clock_that_stands_still_or_goes_back_never_stamps_the_same_time
             return cls(2020, 1, 1, tzinfo=tz)
 
     monkeypatch.setattr("gameball.core.timestamps.datetime", Still)
-    operations = [call_of("cashback", f"tra_{number}") for number in range(30)]
-    await asyncio.gather(*(till.client.send(operation) for operation in operations))
+    calls = [operation("cashback", f"tra_{number}") for number in range(30)]
+    await asyncio.gather(*(till.client.send(call) for call in calls))
 
-    assert len({operation.body.transaction_time for operation in operations}) == 30
+    assert len({call.body.transaction_time for call in calls}) == 30
     assert len(till.sent("cashback")) == 30
 
 
@@ -262,18 +257,16 @@ async def test_a_clock_that_stands_still_or_goes_back_never_stamps_the_same_time
 
 @pytest.mark.parametrize("end", ["close", "reset"])
 @pytest.mark.parametrize("kind", ["hold", "list"])
-async def test_a_kept_connection_that_dies_upon_the_call(
-    make: Make, peer: "Peer", call_of: CallOf, kind: str, end: str
-) -> None:
+async def test_a_kept_connection_that_dies_upon_the_call(make: Make, server: Server, kind: str, end: Part) -> None:
     page = b'HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{"transactions": [],"count":0,"total":0}'
-    peer.script = [(page,), (end,), (page,)]
-    client = make(peer.base_url)
+    server.script(page, end, page)
+    client = make(server.base_url)
     await client.transactions.list()
     if kind == "list":
-        assert (await client.deliver(call_of(kind))).attempts == 2
+        assert (await client.deliver(operation(kind))).attempts == 2
     else:
         with pytest.raises(GameballError) as raised:
-            await client.send(call_of(kind))
+            await client.send(operation(kind))
         assert (raised.value.outcome, raised.value.attempts) == ("unknown", 1)
 
-    assert len(peer.whole) == (3 if kind == "list" else 2)
+    assert len(server.requests) == (3 if kind == "list" else 2)

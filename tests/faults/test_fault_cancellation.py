@@ -1,20 +1,18 @@
 """A call can be given up at any moment: at once, with nothing sent afterwards and nothing kept."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from gameball import AsyncGameball, Retries, Timeouts
 from gameball.sandbox import faults
+from tests.support.server import Server, Step
+from tests.support.till import Till, effect_of, operation
 
-if TYPE_CHECKING:
-    from tests.faults.conftest import Peer, Till
-
-CallOf = Callable[..., Any]
-Tell = Callable[..., tuple[str, int]]
 Make = Callable[..., AsyncGameball]
 PATIENT = {"timeouts": Timeouts(connect=9, attempt=9, total=30), "retries": Retries(backoff=9.0, cap=9.0)}
 HALF = b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"gameballTransactionId"'
@@ -39,75 +37,71 @@ STATES: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("steps", STATES.values(), ids=STATES)
 @pytest.mark.parametrize("kind", ["cashback", "hold", "list"])
-async def test_during_the_exchange(
-    make: Make, peer: "Peer", call_of: CallOf, steps: tuple[Any, ...], kind: str
-) -> None:
-    peer.script = [steps]
-    client = make(peer.base_url, connections=1, **PATIENT)
-    task = asyncio.create_task(client.send(call_of(kind)))
-    await peer.until(lambda: peer.whole)
+async def test_during_the_exchange(make: Make, server: Server, steps: Step, kind: str) -> None:
+    server.script(steps)
+    client = make(server.base_url, connections=1, **PATIENT)
+    task = asyncio.create_task(client.send(operation(kind)))
+    await server.wait_for(lambda: server.requests)
     await asyncio.sleep(0.01)
     error = await given_up(task)
-    await peer.until(lambda: peer.gone == 1)
+    await server.wait_for(lambda: server.gone == 1)
 
-    assert len(peer.whole) == 1
+    assert len(server.requests) == 1
     notes = " ".join(getattr(error, "__notes__", ()))
     assert ("given up" in notes) == (kind != "list")
-    assert ("transaction_id=tra_1" in notes) == (kind == "cashback")
+    assert ("transaction_id=t1" in notes) == (kind == "cashback")
 
 
-async def test_its_connection_is_free_again(make: Make, peer: "Peer", call_of: CallOf) -> None:
-    peer.script = [
+async def test_its_connection_is_free_again(make: Make, server: Server) -> None:
+    server.script(
         ("hang",),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n" + b'{"transactions": [],"count":0,"total":0}',),
-    ]
-    client = make(peer.base_url, connections=1, **PATIENT)
-    task = asyncio.create_task(client.send(call_of("cashback")))
-    await peer.until(lambda: peer.whole)
+    )
+    client = make(server.base_url, connections=1, **PATIENT)
+    task = asyncio.create_task(client.send(operation("cashback")))
+    await server.wait_for(lambda: server.requests)
     await given_up(task)
 
     async with asyncio.timeout(2):
         assert (await client.transactions.list()).total == 0
 
 
-async def test_while_connecting(make: Make, black_hole: int, call_of: CallOf) -> None:
-    client = make(f"http://127.0.0.1:{black_hole}", **PATIENT)
-    task = asyncio.create_task(client.send(call_of("cashback")))
+async def test_while_connecting(make: Make, black_hole: socket.socket) -> None:
+    client = make(f"http://127.0.0.1:{black_hole.getsockname()[1]}", **PATIENT)
+    task = asyncio.create_task(client.send(operation("cashback")))
     await asyncio.sleep(0.03)
     await given_up(task)
 
 
-async def test_while_shaking_hands(make: Make, peer: "Peer", call_of: CallOf) -> None:
-    peer.greeting = ("hang",)
-    client = make(f"https://127.0.0.1:{peer.port}", **PATIENT)
-    task = asyncio.create_task(client.send(call_of("cashback")))
-    await peer.until(lambda: peer.received)
+async def test_while_shaking_hands(make: Make, server: Server) -> None:
+    server.greeting = "hang"
+    client = make(f"https://127.0.0.1:{server.port}", **PATIENT)
+    task = asyncio.create_task(client.send(operation("cashback")))
+    await server.wait_for(lambda: server.received)
     await given_up(task)
 
-    assert peer.whole == []
+    assert server.requests == []
 
 
-async def test_while_waiting_for_a_connection(make: Make, peer: "Peer", call_of: CallOf) -> None:
-    peer.script = [("hang",)]
-    client = make(peer.base_url, connections=1, **PATIENT)
-    busy = asyncio.create_task(client.send(call_of("cashback")))
-    await peer.until(lambda: peer.whole)
-    waiting = asyncio.create_task(client.send(call_of("cashback", "tra_2")))
+async def test_while_waiting_for_a_connection(make: Make, server: Server) -> None:
+    server.script("hang")
+    client = make(server.base_url, connections=1, **PATIENT)
+    busy = asyncio.create_task(client.send(operation("cashback")))
+    await server.wait_for(lambda: server.requests)
+    waiting = asyncio.create_task(client.send(operation("cashback", "tra_2")))
     await asyncio.sleep(0.01)
     await given_up(waiting)
     await given_up(busy)
 
-    assert len(peer.whole) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("fault", [faults.TooManyRequests("8"), faults.Status(422, {"code": 2001})], ids=repr)
-async def test_while_waiting_to_send_again(
-    till: "Till", call_of: CallOf, monkeypatch: pytest.MonkeyPatch, fault: faults.Fault
-) -> None:
+async def test_while_waiting_to_send_again(till: Till, monkeypatch: pytest.MonkeyPatch, fault: faults.Fault) -> None:
     monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 8.0)
     await till.open(**PATIENT)
     till.arm("hold", fault)
-    task = asyncio.create_task(till.client.send(call_of("hold")))
+    task = asyncio.create_task(till.client.send(operation("hold")))
     await _until(lambda: till.sent("hold"))
     await given_up(task)
 
@@ -118,77 +112,75 @@ async def test_while_waiting_to_send_again(
     ("first", "second"), [(9.0, 9.0), (0.01, 9.0)], ids=["before the first look-up", "between two look-ups"]
 )
 async def test_while_waiting_to_look_it_up(
-    till: "Till", call_of: CallOf, monkeypatch: pytest.MonkeyPatch, keyed: str, *, first: float, second: float
+    till: Till, monkeypatch: pytest.MonkeyPatch, keyed: str, *, first: float, second: float
 ) -> None:
     monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", first)
     monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", second)
     await till.open(**PATIENT)
     till.arm(keyed, faults.Reset())
-    task = asyncio.create_task(till.client.send(call_of(keyed)))
+    task = asyncio.create_task(till.client.send(operation(keyed)))
     await _until(lambda: till.sent(keyed if first > 1 else "list"))
     await asyncio.sleep(0.01)
     error = await given_up(task)
 
     (note,) = error.__notes__
-    assert note.startswith(f"transactions.{keyed} (transaction_id=tra_1) was given up")
+    assert note.startswith(f"transactions.{keyed} (transaction_id=t1) was given up")
     assert "look for its transaction_id" in note
     assert (len(till.sent(keyed)), till.rows()) == (1, [])
 
 
-async def test_during_the_look_up(till: "Till", call_of: CallOf, keyed: str) -> None:
+async def test_during_the_look_up(till: Till, keyed: str) -> None:
     await till.open(**PATIENT)
     till.arm(keyed, faults.Reset(), effect="after")
     till.arm("list", faults.Delay(5))
-    task = asyncio.create_task(till.client.send(call_of(keyed)))
+    task = asyncio.create_task(till.client.send(operation(keyed)))
     await _until(lambda: till.sent("list"))
     await given_up(task)
 
     assert (len(till.sent(keyed)), len(till.rows())) == (1, 1)
 
 
-async def test_during_the_second_try(till: "Till", call_of: CallOf, keyed: str) -> None:
+async def test_during_the_second_try(till: Till, keyed: str) -> None:
     await till.open(**PATIENT)
     till.arm(keyed, faults.Reset())
     till.arm(keyed, faults.Delay(5), effect="after")
-    task = asyncio.create_task(till.client.send(call_of(keyed)))
+    task = asyncio.create_task(till.client.send(operation(keyed)))
     await _until(lambda: len(till.sent(keyed)) == 2)
     await given_up(task)
 
     assert len(till.rows()) == 1
 
 
-async def test_at_any_moment_whatsoever_and_asking_again_gives_the_one_result(
-    till: "Till", call_of: CallOf, tell: Tell, keyed: str
-) -> None:
+async def test_at_any_moment_whatsoever_and_asking_again_gives_the_one_result(till: Till, keyed: str) -> None:
     await till.open()
     for number in range(25):
         name = f"tra_{number}"
-        operation = call_of(keyed, name)
+        call = operation(keyed, name)
         till.sandbox.faults.arm(f"transactions.{keyed}", faults.Close(), transaction_id=name, effect="after")
         try:
             async with asyncio.timeout(number * 0.0008):
-                await till.client.send(operation)
+                await till.client.send(call)
         except TimeoutError:
             assert len(till.rows(name)) <= 1
-        value = await till.client.send(operation)
-        assert tell(keyed, value, name) == till.original(name)
+        value = await till.client.send(call)
+        assert effect_of(keyed, value, name) == till.original(name)
 
 
 async def test_a_task_that_is_cancelled_with_many_calls_under_way_leaves_nothing_open(
-    make: Make, peer: "Peer", call_of: CallOf
+    make: Make, server: Server
 ) -> None:
-    peer.script = [("hang",)]
-    client = make(peer.base_url, **PATIENT)
+    server.script("hang")
+    client = make(server.base_url, **PATIENT)
 
     async def many() -> None:
         async with asyncio.TaskGroup() as group:
             for number in range(30):
-                group.create_task(client.send(call_of("cashback", f"tra_{number}")))
+                group.create_task(client.send(operation("cashback", f"tra_{number}")))
 
     task = asyncio.create_task(many())
-    await peer.until(lambda: len(peer.whole) == 30)
+    await server.wait_for(lambda: len(server.requests) == 30)
     await given_up(task)
-    await peer.until(lambda: peer.gone == 30)
+    await server.wait_for(lambda: server.gone == 30)
 
 
 async def _until(condition: Callable[[], object]) -> None:

@@ -1,7 +1,7 @@
 """Any calls, any faults, in any order: what the errors and values say is what the ledger holds."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings, strategies as st
@@ -9,13 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from gameball import AsyncGameball, GameballError, Operation, Retries, Timeouts
 from gameball.sandbox import Sandbox, faults
+from tests.support.calls import ORDER, PLAYER
+from tests.support.canaries import API_KEY, SECRET_KEY, Net
+from tests.support.till import effect_of, operation
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.faults.conftest import Net
-
-PLAYER = "player123"
 KINDS = {
     "cashback": {"PaymentReward"},
     "redeem": {"Redemption"},
@@ -61,9 +58,6 @@ LIST_FAULTS: list[faults.Fault] = [
 class Machine(RuleBasedStateMachine):
     """A client, a ledger and random faults; the model is what every call has said."""
 
-    call_of: ClassVar["Callable[..., Operation[Any]]"]
-    tell: ClassVar["Callable[..., tuple[str, int]]"]
-    keys: ClassVar[dict[str, str]]
     outcomes: ClassVar[set[str]] = set()
 
     def __init__(self) -> None:
@@ -75,16 +69,16 @@ class Machine(RuleBasedStateMachine):
         self.runner.run(self._begin())
 
     async def _begin(self) -> None:
-        self.sandbox = Sandbox(api_key=self.keys["api_key"], secret_key=self.keys["secret_key"])
+        self.sandbox = Sandbox(api_key=API_KEY, secret_key=SECRET_KEY)
         await self.sandbox.__aenter__()
         self.client = AsyncGameball(
-            self.keys["api_key"],
-            self.keys["secret_key"],
+            API_KEY,
+            SECRET_KEY,
             base_url=self.sandbox.base_url,
             retries=Retries(attempts=3, backoff=0.002, cap=0.004),
             timeouts=Timeouts(connect=0.5, attempt=0.05, total=0.3),
         )
-        await self.client.transactions.cashback(player_unique_id=PLAYER, transaction_id="order-1", amount=100_000)
+        await self.client.transactions.cashback(player_unique_id=PLAYER, transaction_id=ORDER, amount=1_000_000)
 
     @rule(
         kind=st.sampled_from(sorted(KINDS)),
@@ -96,7 +90,7 @@ class Machine(RuleBasedStateMachine):
         self, kind: str, strikes: list[tuple[Any, Any, float]], unread: list[faults.Fault], patience: float | None
     ) -> None:
         name = f"{kind}-{len(self.operations)}"
-        self.operations[name] = (kind, type(self).call_of(kind, name))
+        self.operations[name] = (kind, operation(kind, name))
         for fault, effect, later in strikes:
             self.sandbox.faults.arm(f"transactions.{kind}", fault, transaction_id=name, effect=effect, later=later)
         for fault in unread:
@@ -109,19 +103,19 @@ class Machine(RuleBasedStateMachine):
             self._carry_out(data.draw(st.sampled_from(sorted(self.operations))))
 
     def _carry_out(self, name: str, patience: float | None = None) -> None:
-        kind, operation = self.operations[name]
+        kind, call = self.operations[name]
 
         async def calling() -> None:
             try:
                 async with asyncio.timeout(patience):
-                    value = await self.client.send(operation)
+                    value = await self.client.send(call)
             except GameballError as error:
                 self.said.setdefault(name, []).append(error.outcome)
             except TimeoutError:
                 self.said.setdefault(name, []).append("unknown")
             else:
-                told = type(self).tell(kind, value, name)
-                assert self.values.setdefault(name, told) == told, "a repetition told another result"
+                effect = effect_of(kind, value, name)
+                assert self.values.setdefault(name, effect) == effect, "a repetition gave another result"
                 self.said.setdefault(name, []).append("applied")
 
         self.runner.run(calling())
@@ -152,17 +146,11 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_whatever_fails_the_ledger_is_as_was_said(
-    call_of: "Callable[..., Operation[Any]]",
-    tell: "Callable[..., tuple[str, int]]",
-    net: "Net",
+    net: Net,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.004)
     monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.01)
-    monkeypatch.setattr(Machine, "call_of", staticmethod(call_of), raising=False)
-    monkeypatch.setattr(Machine, "tell", staticmethod(tell), raising=False)
-    keys = {"api_key": "canary-api-key-5f1c9be2", "secret_key": "canary-secret-key-a7d03e44"}
-    monkeypatch.setattr(Machine, "keys", keys, raising=False)
     run_state_machine_as_test(
         Machine,
         settings=settings(

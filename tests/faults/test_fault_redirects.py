@@ -1,18 +1,11 @@
 """No request ever reaches a redirect's target: it would carry the keys, and turn a POST into a GET."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
 from gameball import OutcomeUnknownError, UnexpectedAnswerError
 from gameball.sandbox import faults
-
-if TYPE_CHECKING:
-    from tests.faults.conftest import Peer, Till
-
-CallOf = Callable[..., Any]
-Tell = Callable[..., tuple[str, int]]
+from tests.support.server import Server
+from tests.support.till import Till, operation
 
 STATUSES = (300, 301, 302, 303, 304, 305, 306, 307, 308, 399)
 KINDS = ("cashback", "redeem", "refund", "manual", "hold", "create_coupon", "reverse_hold", "list", "for_order")
@@ -27,71 +20,71 @@ FORMS = {
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_no_status_makes_any_call_follow(till: "Till", call_of: CallOf, elsewhere: "Peer", status: int) -> None:
+async def test_no_status_makes_any_call_follow(till: Till, another_server: Server, status: int) -> None:
     await till.open()
     for kind in KINDS:
-        till.arm(kind, faults.Redirect(f"http://127.0.0.1:{elsewhere.port}/stolen", status))
+        till.arm(kind, faults.Redirect(f"http://127.0.0.1:{another_server.port}/stolen", status))
         with pytest.raises(UnexpectedAnswerError) as raised:
-            await till.client.send(call_of(kind))
+            await till.client.send(operation(kind))
 
         assert (raised.value.outcome, raised.value.status, raised.value.attempts) == ("not_applied", status, 1)
         assert len(till.sent(kind)) == 1
-    assert elsewhere.received == []
+    assert another_server.received == []
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_no_location_makes_a_call_follow(till: "Till", call_of: CallOf, elsewhere: "Peer", form: str) -> None:
+async def test_no_location_makes_a_call_follow(till: Till, another_server: Server, form: str) -> None:
     await till.open()
     for kind in ("cashback", "list"):
-        till.arm(kind, faults.Redirect(FORMS[form].format(port=elsewhere.port)))
+        till.arm(kind, faults.Redirect(FORMS[form].format(port=another_server.port)))
         with pytest.raises(UnexpectedAnswerError):
-            await till.client.send(call_of(kind))
+            await till.client.send(operation(kind))
 
-    assert elsewhere.received == []
+    assert another_server.received == []
 
 
-async def test_a_redirect_into_the_same_host_is_not_followed_either(till: "Till", call_of: CallOf) -> None:
+async def test_a_redirect_into_the_same_host_is_not_followed_either(till: Till) -> None:
     await till.open()
     till.arm("cashback", faults.Redirect("/api/v3.0/integrations/transaction/list"))
     with pytest.raises(UnexpectedAnswerError):
-        await till.client.send(call_of("cashback"))
+        await till.client.send(operation("cashback"))
 
     assert till.sent("list") == []
 
 
 async def test_a_redirect_after_a_lost_try_is_not_followed_and_leaves_the_outcome_unknown(
-    till: "Till", call_of: CallOf, elsewhere: "Peer", keyed: str
+    till: Till, another_server: Server, keyed: str
 ) -> None:
     await till.open()
     till.arm(keyed, faults.Reset())
-    till.arm(keyed, faults.Redirect(f"http://127.0.0.1:{elsewhere.port}/stolen"))
+    till.arm(keyed, faults.Redirect(f"http://127.0.0.1:{another_server.port}/stolen"))
     with pytest.raises((UnexpectedAnswerError, OutcomeUnknownError)) as raised:
-        await till.client.send(call_of(keyed))
+        await till.client.send(operation(keyed))
 
-    assert (raised.value.outcome, raised.value.transaction_id) == ("unknown", "tra_1")
-    assert elsewhere.received == []
+    assert (raised.value.outcome, raised.value.transaction_id) == ("unknown", "t1")
+    assert another_server.received == []
 
 
 @pytest.mark.parametrize("status", STATUSES)
 async def test_a_redirect_of_the_list_is_not_followed_and_nothing_is_resent_on_it(
-    till: "Till", call_of: CallOf, elsewhere: "Peer", status: int
+    till: Till, another_server: Server, status: int
 ) -> None:
     await till.open()
     till.arm("cashback", faults.Reset(), effect="after")
-    till.arm("list", faults.Redirect(f"http://127.0.0.1:{elsewhere.port}/stolen", status))
+    till.arm("list", faults.Redirect(f"http://127.0.0.1:{another_server.port}/stolen", status))
     with pytest.raises((UnexpectedAnswerError, OutcomeUnknownError)) as raised:
-        await till.client.send(call_of("cashback"))
+        await till.client.send(operation("cashback"))
 
     assert raised.value.outcome == "unknown"
     assert (len(till.sent("cashback")), len(till.rows())) == (1, 1)
-    assert elsewhere.received == []
+    assert another_server.received == []
 
 
 @pytest.mark.parametrize("header", ["Refresh", "Content-Location", "Link", "Alt-Svc"])
-async def test_no_other_header_leads_anywhere(till: "Till", call_of: CallOf, elsewhere: "Peer", header: str) -> None:
+async def test_no_other_header_leads_anywhere(till: Till, another_server: Server, header: str) -> None:
     await till.open()
-    value = f"0; url=http://127.0.0.1:{elsewhere.port}/stolen"
+    value = f"0; url=http://127.0.0.1:{another_server.port}/stolen"
     till.arm("cashback", faults.Status(503, headers={header: value}))
-    await till.client.send(call_of("cashback"))
+    await till.client.send(operation("cashback"))
 
-    assert elsewhere.received == []
+    assert another_server.received == []

@@ -8,9 +8,9 @@ import gzip
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import trustme
@@ -19,9 +19,7 @@ from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.operation import Signature
 from gameball.core.transport import Transport
 from gameball.settings import Credentials, Secret, Timeouts
-
-if TYPE_CHECKING:
-    from tests.faults.conftest import Peer
+from tests.support.server import Part, Server, Step
 
 KEYS = Credentials(api_key=Secret("canary-api-key-5f1c9be2"), secret_key=Secret("canary-secret-key-a7d03e44"))
 BODY = b'{"otp":"canary-otp-713905","amount":99.98}'
@@ -36,7 +34,6 @@ CUT_GZIP = gzip.compress(b'{"a": 1}' * 100)[:-20]
 SPOILT_GZIP = b"\x1f\x8b\x08\x00" + b"\xff" * 60
 
 Exchange = Callable[..., Any]
-StartPeer = Callable[..., Awaitable["Peer"]]
 
 
 @pytest.fixture
@@ -73,8 +70,8 @@ def unsent(result: Response | Failure) -> Failure:
 
 
 @EACH_METHOD
-async def test_nobody_listens(exchange: Exchange, closed_port: int, request_: Request) -> None:
-    result = unsent(await exchange(f"http://127.0.0.1:{closed_port}", request_))
+async def test_nobody_listens(exchange: Exchange, free_port: int, request_: Request) -> None:
+    result = unsent(await exchange(f"http://127.0.0.1:{free_port}", request_))
 
     assert result.fault is Fault.CONNECTION
 
@@ -93,31 +90,31 @@ async def test_the_name_does_not_resolve(
 
 
 @EACH_METHOD
-async def test_a_black_hole(exchange: Exchange, black_hole: int, request_: Request) -> None:
-    result = unsent(await exchange(f"http://127.0.0.1:{black_hole}", request_, connect=0.3))
+async def test_a_black_hole(exchange: Exchange, black_hole: socket.socket, request_: Request) -> None:
+    result = unsent(await exchange(f"http://127.0.0.1:{black_hole.getsockname()[1]}", request_, connect=0.3))
 
     assert (result.fault, result.reason) == (Fault.TIME, "no connection in time")
 
 
 @EACH_METHOD
-async def test_no_connection_is_free_until_the_deadline(exchange: Exchange, peer: "Peer", request_: Request) -> None:
-    peer.script = [("hang",)]
-    busy = asyncio.create_task(exchange(peer.base_url, POST, connections=1, attempt=0.2))
-    await peer.until(lambda: peer.whole)
-    result = unsent(await exchange(peer.base_url, request_, seconds=0.05))
+async def test_no_connection_is_free_until_the_deadline(exchange: Exchange, server: Server, request_: Request) -> None:
+    server.script("hang")
+    busy = asyncio.create_task(exchange(server.base_url, POST, connections=1, attempt=0.2))
+    await server.wait_for(lambda: server.requests)
+    result = unsent(await exchange(server.base_url, request_, seconds=0.05))
     await busy
 
     assert result.fault is Fault.TIME
-    assert len(peer.whole) == 1
+    assert len(server.requests) == 1
 
 
 @EACH_METHOD
 async def test_a_wait_for_a_free_connection_is_no_part_of_the_attempt(
-    exchange: Exchange, peer: "Peer", request_: Request
+    exchange: Exchange, server: Server, request_: Request
 ) -> None:
-    peer.script = [(0.1, HEAD + b"Content-Length: 2\r\n\r\n{}")]
+    server.script((0.1, HEAD + b"Content-Length: 2\r\n\r\n{}"))
     results = await asyncio.gather(
-        *(exchange(peer.base_url, request_, connections=1, attempt=0.15) for _ in range(3)), return_exceptions=True
+        *(exchange(server.base_url, request_, connections=1, attempt=0.15) for _ in range(3)), return_exceptions=True
     )
 
     assert [type(result) for result in results] == [Response] * 3
@@ -148,33 +145,31 @@ def _certificates(kind: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         ("expired", "certificate has expired"),
     ],
 )
-async def test_a_certificate_that_does_not_hold(
-    exchange: Exchange, start_peer: StartPeer, request_: Request, kind: str, words: str
-) -> None:
+async def test_a_certificate_that_does_not_hold(exchange: Exchange, request_: Request, kind: str, words: str) -> None:
     shown, trusted = _certificates(kind)
-    peer = await start_peer(shown)
-    result = unsent(await exchange(f"https://127.0.0.1:{peer.port}", request_, tls=trusted))
+    with Server(tls=shown) as server:
+        result = unsent(await exchange(server.origin, request_, tls=trusted))
 
-    assert result.fault is Fault.TLS
-    assert words in result.reason
-    assert not any(peer.received)
-
-
-@EACH_METHOD
-async def test_https_to_a_plain_port(exchange: Exchange, peer: "Peer", request_: Request) -> None:
-    peer.greeting = (b"HTTP/1.1 400 Bad Request\r\n\r\n",)
-    result = unsent(await exchange(f"https://127.0.0.1:{peer.port}", request_))
-
-    assert result.fault is Fault.TLS
-    assert peer.whole == []
-    assert b"canary" not in b"".join(peer.received)
+        assert result.fault is Fault.TLS
+        assert words in result.reason
+        assert not any(server.received)
 
 
 @EACH_METHOD
-async def test_a_proxy_that_is_not_there(exchange: Exchange, closed_port: int, peer: "Peer", request_: Request) -> None:
-    unsent(await exchange(peer.base_url, request_, proxy=f"http://127.0.0.1:{closed_port}"))
+async def test_https_to_a_plain_port(exchange: Exchange, server: Server, request_: Request) -> None:
+    server.greeting = (b"HTTP/1.1 400 Bad Request\r\n\r\n",)
+    result = unsent(await exchange(f"https://127.0.0.1:{server.port}", request_))
 
-    assert peer.received == []
+    assert result.fault is Fault.TLS
+    assert server.requests == []
+    assert b"canary" not in b"".join(server.received)
+
+
+@EACH_METHOD
+async def test_a_proxy_that_is_not_there(exchange: Exchange, free_port: int, server: Server, request_: Request) -> None:
+    unsent(await exchange(server.base_url, request_, proxy=f"http://127.0.0.1:{free_port}"))
+
+    assert server.received == []
 
 
 # --- it may have been applied: the server has it
@@ -219,104 +214,99 @@ BROKEN: dict[str, tuple[Any, ...]] = {
 @EACH_METHOD
 @pytest.mark.parametrize("steps", BROKEN.values(), ids=BROKEN)
 async def test_whatever_breaks_after_the_whole_request_it_counts_as_sent_and_went_once(
-    exchange: Exchange, peer: "Peer", request_: Request, steps: tuple[Any, ...]
+    exchange: Exchange, server: Server, request_: Request, steps: Step
 ) -> None:
-    peer.script = [steps]
+    server.script(steps)
     began = asyncio.get_running_loop().time()
-    result = await exchange(peer.base_url, request_, attempt=0.2)
+    result = await exchange(server.base_url, request_, attempt=0.2)
 
     assert asyncio.get_running_loop().time() - began < 1.5
     assert isinstance(result, Failure) or result.status == 101
     assert isinstance(result, Response) or result.sent
-    assert len(peer.whole) == 1
-    assert len(peer.received) == 1
+    assert len(server.requests) == 1
+    assert len(server.received) == 1
 
 
 @EACH_METHOD
 @pytest.mark.parametrize("greeting", [("reset",), ("close",), (b"\x00\xff\r\n\r\n", "close")], ids=str)
 async def test_a_server_that_hangs_up_at_once_is_never_taken_for_unsent_with_the_request_in_hand(
-    exchange: Exchange, peer: "Peer", request_: Request, greeting: tuple[Any, ...]
+    exchange: Exchange, server: Server, request_: Request, greeting: Step
 ) -> None:
-    peer.greeting = greeting
-    results = [await exchange(peer.base_url, request_) for _ in range(5)]
-    await peer.until(lambda: peer.gone == len(peer.received))
+    server.greeting = greeting
+    results = [await exchange(server.base_url, request_) for _ in range(5)]
+    await server.wait_for(lambda: server.gone == len(server.received))
 
     assert all(isinstance(result, Failure) for result in results)
-    assert sum(result.sent for result in results) >= len(peer.whole)
+    assert sum(result.sent for result in results) >= len(server.requests)
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-async def test_a_body_that_is_still_on_its_way_counts_as_sent(exchange: Exchange, start_peer: StartPeer) -> None:
-    peer = await start_peer()
-    peer.greeting = ("hang",)
-    result = await exchange(peer.base_url, LARGE, attempt=0.2)
+async def test_a_body_that_is_still_on_its_way_counts_as_sent(exchange: Exchange, server: Server) -> None:
+    server.greeting = "hang"
+    result = await exchange(server.base_url, LARGE, attempt=0.2)
 
     assert isinstance(result, Failure)
     assert result.sent
-    assert peer.whole == []
+    assert server.requests == []
 
 
-async def test_a_body_of_more_than_a_megabyte_brings_no_warning_of_aiohttps(exchange: Exchange, peer: "Peer") -> None:
-    peer.script = [(HEAD + b"Content-Length: 2\r\n\r\n{}",)]
+async def test_a_body_of_more_than_a_megabyte_brings_no_warning_of_aiohttps(exchange: Exchange, server: Server) -> None:
+    server.script((HEAD + b"Content-Length: 2\r\n\r\n{}",))
     batch = Request(method="POST", target="/batch", signature=Signature.BOTH_KEYS, body=b" " * 1_100_000)
-    result = await exchange(peer.base_url, batch)
+    result = await exchange(server.base_url, batch)
 
     assert isinstance(result, Response)
-    assert len(peer.whole) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("attempt", [0.00001, 0.0001, 0.0005, 0.001, 0.002, 0.005])
 @EACH_METHOD
 async def test_a_time_out_at_any_moment_is_unsent_only_if_nothing_arrived(
-    exchange: Exchange, peer: "Peer", request_: Request, attempt: float
+    exchange: Exchange, server: Server, request_: Request, attempt: float
 ) -> None:
-    peer.script = [("hang",)]
+    server.script("hang")
     for _ in range(10):
-        before = len(peer.whole)
-        result = await exchange(peer.base_url, request_, attempt=attempt)
+        before = len(server.requests)
+        result = await exchange(server.base_url, request_, attempt=attempt)
         assert isinstance(result, Failure)
         await asyncio.sleep(0.005)
-        arrived = len(peer.whole) - before
+        arrived = len(server.requests) - before
         assert arrived <= 1
         assert result.sent or not arrived
 
 
 @pytest.mark.parametrize("attempt", [0.002, 0.004, 0.008, 0.02])
 async def test_a_time_out_during_a_handshake_is_unsent_only_if_nothing_arrived(
-    exchange: Exchange, start_peer: StartPeer, attempt: float
+    exchange: Exchange, attempt: float
 ) -> None:
     shown, trusted = _certificates("good")
-    peer = await start_peer(shown)
-    peer.script = [("hang",)]
-    for _ in range(5):
-        before = len(peer.whole)
-        result = await exchange(f"https://127.0.0.1:{peer.port}", POST, attempt=attempt, tls=trusted)
-        assert isinstance(result, Failure)
-        await asyncio.sleep(0.01)
-        assert result.sent or len(peer.whole) == before
+    with Server(tls=shown) as server:
+        server.script("hang")
+        for _ in range(5):
+            before = len(server.requests)
+            result = await exchange(server.origin, POST, attempt=attempt, tls=trusted)
+            assert isinstance(result, Failure)
+            await asyncio.sleep(0.01)
+            assert result.sent or len(server.requests) == before
 
 
-async def test_a_server_that_asks_for_a_certificate_of_ours_has_seen_the_request_perhaps(
-    exchange: Exchange, start_peer: StartPeer
-) -> None:
+async def test_a_server_that_asks_for_a_certificate_of_ours_has_seen_the_request_perhaps(exchange: Exchange) -> None:
     shown, trusted = _certificates("good")
     shown.verify_mode = ssl.CERT_REQUIRED
-    peer = await start_peer(shown)
-    result = await exchange(f"https://127.0.0.1:{peer.port}", POST, tls=trusted)
+    with Server(tls=shown) as server:
+        result = await exchange(server.origin, POST, tls=trusted)
 
-    assert isinstance(result, Failure)
-    assert result.sent or peer.whole == []
+        assert isinstance(result, Failure)
+        assert result.sent or server.requests == []
 
 
 @EACH_METHOD
-async def test_plain_http_to_a_tls_port_counts_as_sent(
-    exchange: Exchange, start_peer: StartPeer, request_: Request
-) -> None:
-    peer = await start_peer(_certificates("good")[0])
-    result = await exchange(f"http://127.0.0.1:{peer.port}", request_)
+async def test_plain_http_to_a_tls_port_counts_as_sent(exchange: Exchange, request_: Request) -> None:
+    with Server(tls=_certificates("good")[0]) as server:
+        result = await exchange(f"http://127.0.0.1:{server.port}", request_)
 
-    assert isinstance(result, Failure)
-    assert result.sent
+        assert isinstance(result, Failure)
+        assert result.sent
 
 
 # --- the keep-alive race: the server gives up a connection just as it is used again
@@ -325,30 +315,30 @@ async def test_plain_http_to_a_tls_port_counts_as_sent(
 @EACH_METHOD
 @pytest.mark.parametrize("end", ["close", "reset"])
 async def test_a_kept_connection_that_ends_upon_the_second_request_counts_as_sent_and_is_not_resent_by_aiohttp(
-    exchange: Exchange, peer: "Peer", request_: Request, end: str
+    exchange: Exchange, server: Server, request_: Request, end: Part
 ) -> None:
-    peer.script = [(HEAD + b"Content-Length: 2\r\n\r\n{}",), (end,)]
-    first = await exchange(peer.base_url, request_)
-    second = await exchange(peer.base_url, request_)
+    server.script((HEAD + b"Content-Length: 2\r\n\r\n{}",), end)
+    first = await exchange(server.base_url, request_)
+    second = await exchange(server.base_url, request_)
 
     assert isinstance(first, Response)
     assert isinstance(second, Failure)
     assert second.sent
-    assert (len(peer.received), len(peer.whole)) == (1, 2)
+    assert (len(server.received), len(server.requests)) == (1, 2)
 
 
 @EACH_METHOD
 @pytest.mark.parametrize("end", ["close", "reset"])
 @pytest.mark.parametrize("pause", [0.0, 0.001, 0.02])
 async def test_a_kept_connection_that_ends_between_two_requests_never_doubles_one(
-    exchange: Exchange, peer: "Peer", request_: Request, end: str, pause: float
+    exchange: Exchange, server: Server, request_: Request, end: Part, pause: float
 ) -> None:
-    peer.script = [(HEAD + b"Content-Length: 2\r\n\r\n{}", end)]
+    server.script((HEAD + b"Content-Length: 2\r\n\r\n{}", end))
     for number in range(8):
-        before = len(peer.whole)
-        result = await exchange(peer.base_url, request_)
+        before = len(server.requests)
+        result = await exchange(server.base_url, request_)
         await asyncio.sleep(pause)
-        arrived = len(peer.whole) - before
+        arrived = len(server.requests) - before
         assert arrived <= 1, number
         if isinstance(result, Failure):
             assert result.sent or not arrived
@@ -360,32 +350,32 @@ async def test_a_kept_connection_that_ends_between_two_requests_never_doubles_on
 
 
 async def test_a_close_delimited_answer_that_was_cut_cannot_be_seen_here_and_is_left_to_the_codec(
-    exchange: Exchange, peer: "Peer"
+    exchange: Exchange, server: Server
 ) -> None:
-    peer.script = [(HEAD + b'\r\n{"gameballTransactionId": 1', "close")]
-    result = await exchange(peer.base_url, POST)
+    server.script((HEAD + b'\r\n{"gameballTransactionId": 1', "close"))
+    result = await exchange(server.base_url, POST)
 
     assert isinstance(result, Response)
     assert result.body == b'{"gameballTransactionId": 1'
 
 
 @pytest.mark.parametrize("wrap", ["gzip", "deflate", "identity"])
-async def test_more_than_eight_megabytes_end_as_too_large(exchange: Exchange, peer: "Peer", wrap: str) -> None:
+async def test_more_than_eight_megabytes_end_as_too_large(exchange: Exchange, server: Server, wrap: str) -> None:
     text = b" " * (8 * 1024 * 1024 + 1)
     wraps: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}
     body = wraps[wrap](text)
-    peer.script = [(HEAD + b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (wrap.encode(), len(body)) + body,)]
-    result = await exchange(peer.base_url, POST, attempt=3)
+    server.script((HEAD + b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (wrap.encode(), len(body)) + body,))
+    result = await exchange(server.base_url, POST, attempt=3)
 
     assert isinstance(result, Failure)
     assert (result.fault, result.sent) == (Fault.SIZE, True)
 
 
-async def test_a_connection_with_an_answer_left_over_is_not_used_again(exchange: Exchange, peer: "Peer") -> None:
+async def test_a_connection_with_an_answer_left_over_is_not_used_again(exchange: Exchange, server: Server) -> None:
     whole = HEAD + b"Content-Length: 2\r\n\r\n"
-    peer.script = [(whole + b"{}" + whole + b"[]",), (whole + b"{}",)]
-    first = await exchange(peer.base_url, POST)
-    second = await exchange(peer.base_url, POST)
+    server.script((whole + b"{}" + whole + b"[]",), (whole + b"{}",))
+    first = await exchange(server.base_url, POST)
+    second = await exchange(server.base_url, POST)
 
     assert (first.body, second.body) == (b"{}", b"{}")
-    assert len(peer.received) == 2
+    assert len(server.received) == 2

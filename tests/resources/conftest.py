@@ -1,9 +1,9 @@
-"""What a call puts on the wire, and what is made of the answer: on both faces, without a server and with one."""
+"""What a call sends, and what is made of the answer: on both faces, without a server and with one."""
 
 import asyncio
 import inspect
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
@@ -16,6 +16,7 @@ from attrs import frozen
 
 from gameball import AsyncGameball, Gameball
 from gameball.sandbox import Sandbox
+from tests.support.server import Server
 
 BASE = "https://api.gameball.test/api/v3.0"
 
@@ -157,51 +158,7 @@ def sandbox() -> Iterator[Sandbox]:
     assert unfired == []
 
 
-class RawServer:
-    """A loopback server that knows no HTTP library: it keeps the bytes of requests, and answers with one body."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[bytes, bytes]] = []
-        self.body = b"{}"
-        self.base_url = ""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-            body = await reader.readexactly(int(length[1])) if length else b""
-            self.requests.append((head, body))
-            writer.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
-                b"Content-Length: %d\r\n\r\n%s" % (len(self.body), self.body)
-            )
-            await writer.drain()
-        finally:
-            writer.close()
-
-    @property
-    def request_line(self) -> str:
-        ((head, _),) = self.requests
-        return head.split(b"\r\n")[0].decode()
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """In their order and with their repetitions."""
-        ((head, _),) = self.requests
-        pairs = (line.split(b":", 1) for line in head.strip().split(b"\r\n")[1:])
-        return [(name.decode(), value.strip().decode()) for name, value in pairs]
-
-
 @pytest.fixture
-async def server() -> AsyncIterator[RawServer]:
-    raw = RawServer()
-    listening = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
-    raw.base_url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/api/v3.0"
-    async with listening:
-        yield raw
-
-
-@pytest.fixture
-def ask_server(face: str, server: RawServer) -> Ask:
+def ask_server(face: str, server: Server) -> Ask:
     """Ask over a real socket."""
     return _asker(face, lambda: server.base_url)

@@ -37,9 +37,10 @@ from gameball import (
 )
 from gameball.core.polling import FIRST_WAIT, LONGEST_WAIT, poll
 from gameball.sandbox import Sandbox, faults
+from tests.support.server import Server
 
 if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, RawServer, Wire
+    from tests.resources.conftest import Ask, Wire
 
 TIME = datetime(2019, 9, 19, 16, 14, 9, 895000, tzinfo=UTC)
 ONE_TRY = {"api_key": "k", "secret_key": "s", "retries": Retries(attempts=1)}
@@ -364,13 +365,13 @@ async def test_a_batch_that_is_gone_after_a_lost_stop_of_ours_is_stopped(call: "
     assert len(wire.sent) == 2
 
 
-async def test_a_batchs_bytes_are_exact_on_a_real_socket(call: "Ask", server: "RawServer") -> None:
-    server.body = b'{"jobId": 213}'
+async def test_a_batchs_bytes_are_exact_on_a_real_socket(call: "Ask", server: Server) -> None:
+    server.script(server.answer(b'{"jobId": 213}'))
     assert await call("batches.start_balance", ["p"], base_url=server.base_url) == "213"
-    assert server.request_line == "POST /api/v3.0/integrations/batch HTTP/1.1"
-    ((head, body),) = server.requests
+    assert server.only.line == "POST /api/v3.0/integrations/batch HTTP/1.1"
+    head, body = server.only.head, server.only.body
     assert body == b'{"method":"POST","operation":"balance","params":{},"body":{"playerUniqueIds":["p"]}}'
-    assert [name for name, value in server.headers if "key-12345" in value] == ["APIKey", "SecretKey"]
+    assert [name for name, value in server.only.headers.items() if "key-12345" in value] == ["APIKey", "SecretKey"]
     assert head.count(b"key-12345") == 2
 
 

@@ -27,9 +27,10 @@ from gameball import (
 from gameball.models.clients import ClientRequest, ClientUpdate
 from gameball.resources import clients
 from gameball.sandbox import Sandbox, faults
+from tests.support.server import Server
 
 if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, RawServer, Wire
+    from tests.resources.conftest import Ask, Wire
 
 PARTNER = {"partner_token": "partner-token-12345"}
 ALL_KEYS = {**PARTNER, "api_key": "api-key-12345", "secret_key": "secret-key-12345"}
@@ -344,14 +345,14 @@ async def test_an_unknown_store_is_not_found(call: "Ask", sandbox: Sandbox) -> N
         await call("clients.update", "nowhere", settings=partner(sandbox), name="New Name")
 
 
-async def test_the_bytes_of_an_update_are_exact_on_a_real_socket(call: "Ask", server: "RawServer") -> None:
-    server.body = UPDATED.encode()
+async def test_the_bytes_of_an_update_are_exact_on_a_real_socket(call: "Ask", server: Server) -> None:
+    server.script(server.answer(UPDATED.encode()))
     await call("clients.update", "My store #1", settings=ALL_KEYS, base_url=server.base_url, plan=None)
-    assert server.request_line == "PUT /api/v3.0/integrations/client HTTP/1.1"
-    ((head, body),) = server.requests
+    assert server.only.line == "PUT /api/v3.0/integrations/client HTTP/1.1"
+    head, body = server.only.head, server.only.body
     assert body == b'{"plan":null}'
-    assert dict(server.headers)["storeId"] == "My store #1"
-    assert [name for name, value in server.headers if "12345" in value] == ["Authorization"]
+    assert server.only.headers["storeId"] == "My store #1"
+    assert [name for name, value in server.only.headers.items() if "12345" in value] == ["Authorization"]
     assert b"key-12345" not in head
 
 

@@ -47,9 +47,10 @@ from gameball import (
     Voucher,
 )
 from gameball.sandbox import Program, Sandbox
+from tests.support.server import Server
 
 if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, RawServer, Wire
+    from tests.resources.conftest import Ask, Wire
 
 CONFIGURATION = """{
    "currency":"EGP",
@@ -531,18 +532,18 @@ async def test_the_language_is_a_header_and_for_the_configuration_a_query_too(
     assert sent.headers["lang"] == "pt-BR"
 
 
-async def test_the_configurations_bytes_are_exact_on_a_real_socket(call: "Ask", server: "RawServer") -> None:
-    server.body = CONFIGURATION.encode()
+async def test_the_configurations_bytes_are_exact_on_a_real_socket(call: "Ask", server: Server) -> None:
+    server.script(server.answer(CONFIGURATION.encode()))
     assert await call("configurations.get", lang="fr", base_url=server.base_url) == READ_CONFIGURATION
-    assert server.request_line == "GET /api/v3.0/integrations/config?lang=fr HTTP/1.1"
-    assert [value for name, value in server.headers if name == "lang"] == ["fr"]
-    assert [name for name, value in server.headers if "key-12345" in value] == ["APIKey", "SecretKey"]
+    assert server.only.line == "GET /api/v3.0/integrations/config?lang=fr HTTP/1.1"
+    assert [value for name, value in server.only.headers.items() if name == "lang"] == ["fr"]
+    assert [name for name, value in server.only.headers.items() if "key-12345" in value] == ["APIKey", "SecretKey"]
 
 
-async def test_a_challenges_name_is_one_escaped_segment(call: "Ask", server: "RawServer") -> None:
-    server.body = CHALLENGE.encode()
+async def test_a_challenges_name_is_one_escaped_segment(call: "Ask", server: Server) -> None:
+    server.script(server.answer(CHALLENGE.encode()))
     await call("configurations.challenge", "view product + tag/ü?", base_url=server.base_url)
-    assert server.request_line == (
+    assert server.only.line == (
         "GET /api/v3.0/integrations/config/challenge/view%20product%20%2B%20tag%2F%C3%BC%3F HTTP/1.1"
     )
 

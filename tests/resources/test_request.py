@@ -19,9 +19,10 @@ from gameball import (
     ServerError,
     UnexpectedAnswerError,
 )
+from tests.support.server import Server
 
 if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, RawServer, Wire
+    from tests.resources.conftest import Ask, Wire
 
 TWICE = {"api_key": "api-key-12345", "secret_key": "secret-key-12345", "retries": Retries(attempts=2, backoff=0.001)}
 ONCE = {**TWICE, "retries": Retries(attempts=1)}
@@ -90,23 +91,23 @@ async def test_json_goes_out_as_it_is(call: "Ask", wire: "Wire", body: Any, writ
     assert wire.sent[0].body == written
 
 
-async def test_the_bytes_are_exact_on_a_real_socket(call: "Ask", server: "RawServer") -> None:
-    server.body = b"[]"
+async def test_the_bytes_are_exact_on_a_real_socket(call: "Ask", server: Server) -> None:
+    server.script(server.answer(b"[]"))
     path = "/integrations/player/a%2Fb c/%2B+ü"
     assert await call("request", "PATCH", path, query={"q": "+"}, json={"x": 1}, base_url=server.base_url) == []
-    assert server.request_line == "PATCH /api/v3.0/integrations/player/a%2Fb%20c/%2B+%C3%BC?q=%2B HTTP/1.1"
-    ((_, body),) = server.requests
+    assert server.only.line == "PATCH /api/v3.0/integrations/player/a%2Fb%20c/%2B+%C3%BC?q=%2B HTTP/1.1"
+    body = server.only.body
     assert body == b'{"x":1}'
-    assert dict(server.headers)["Content-Type"] == "application/json"
+    assert server.only.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("path", ["/x\r\nHost: elsewhere.test", "/a/.../b", "/%252e%252e/x", "/x "])
-async def test_a_strange_path_still_stays_below_the_base(call: "Ask", server: "RawServer", path: str) -> None:
+async def test_a_strange_path_still_stays_below_the_base(call: "Ask", server: Server, path: str) -> None:
     await call("request", "GET", path, base_url=server.base_url)
-    method, target, version = server.request_line.split(" ")
+    method, target, version = server.only.line.split(" ")
     assert (method, version) == ("GET", "HTTP/1.1")
     assert target.startswith("/api/v3.0/")
-    assert dict(server.headers)["Host"] == server.base_url.split("/")[2]
+    assert server.only.headers["Host"] == server.base_url.split("/")[2]
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ from gameball import (
     TransactionPage,
     __version__,
 )
+from tests.support.server import Server
 
 if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, RawServer, Wire
+    from tests.resources.conftest import Ask, Wire
 
 TIME = datetime(2019, 9, 19, 16, 14, 9, 895000, tzinfo=UTC)
 KEYED = {"player_unique_id": "player123", "transaction_id": "tra_123456789", "transaction_time": TIME}
@@ -511,22 +512,22 @@ async def test_a_broken_rule_is_told_before_anything_is_sent(
 AGENT = f"gameball-python/{__version__} python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
 
 
-async def test_a_posts_bytes_are_exact(ask_server: "Ask", server: "RawServer") -> None:
-    server.body = CASHBACK_ANSWER.encode()
+async def test_a_posts_bytes_are_exact(ask_server: "Ask", server: Server) -> None:
+    server.script(server.answer(CASHBACK_ANSWER.encode()))
     await ask_server("cashback", **KEYED, amount=99.98)
-    assert server.request_line == "POST /api/v3.0/integrations/transaction/cashback HTTP/1.1"
-    ((_, body),) = server.requests
+    assert server.only.line == "POST /api/v3.0/integrations/transaction/cashback HTTP/1.1"
+    body = server.only.body
     assert body == (
         b'{"playerUniqueId":"player123","transactionTime":"2019-09-19T16:14:09.895Z",'
         b'"transactionId":"tra_123456789","amount":99.98}'
     )
-    assert sorted(server.headers) == sorted(
+    assert sorted(server.only.headers.items()) == sorted(
         [
             ("Host", server.base_url.split("/")[2]),
             ("APIKey", "api-key-12345"),
             ("SecretKey", "secret-key-12345"),
             ("Accept", "application/json"),
-            ("Accept-Encoding", dict(server.headers)["Accept-Encoding"]),
+            ("Accept-Encoding", server.only.headers["Accept-Encoding"]),
             ("User-Agent", AGENT),
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
@@ -534,39 +535,39 @@ async def test_a_posts_bytes_are_exact(ask_server: "Ask", server: "RawServer") -
     )
 
 
-async def test_a_gets_bytes_are_exact_and_a_plus_stays_a_plus(ask_server: "Ask", server: "RawServer") -> None:
-    server.body = LIST_ANSWER.encode()
+async def test_a_gets_bytes_are_exact_and_a_plus_stays_a_plus(ask_server: "Ask", server: Server) -> None:
+    server.script(server.answer(LIST_ANSWER.encode()))
     await ask_server("list", direction="+", from_date=date(2024, 1, 31), transaction_id="a b/c?d")
-    assert server.request_line == (
+    assert server.only.line == (
         "GET /api/v3.0/integrations/transaction/list?direction=%2B&from=2024-01-31&transactionId=a%20b%2Fc%3Fd HTTP/1.1"
     )
-    ((_, body),) = server.requests
+    body = server.only.body
     assert body == b""
-    names = [name.casefold() for name, _ in server.headers]
+    names = [name.casefold() for name, _ in server.only.headers.items()]
     assert "content-type" not in names
     assert "transfer-encoding" not in names
 
 
-async def test_a_hold_reference_is_one_escaped_segment(ask_server: "Ask", server: "RawServer") -> None:
+async def test_a_hold_reference_is_one_escaped_segment(ask_server: "Ask", server: Server) -> None:
     await ask_server("reverse_hold", "a/b c+ü")
-    assert server.request_line == ("DELETE /api/v3.0/integrations/transaction/hold/a%2Fb%20c%2B%C3%BC HTTP/1.1")
+    assert server.only.line == ("DELETE /api/v3.0/integrations/transaction/hold/a%2Fb%20c%2B%C3%BC HTTP/1.1")
 
 
 @pytest.mark.parametrize("reference", ["%2e%2e", "..%2f", "a?b#c", "...", "a;b=c", "\\..\\", "%"])
-async def test_no_hold_reference_leads_anywhere_else(ask_server: "Ask", server: "RawServer", reference: str) -> None:
+async def test_no_hold_reference_leads_anywhere_else(ask_server: "Ask", server: Server, reference: str) -> None:
     await ask_server("reverse_hold", reference)
-    _, target, _ = server.request_line.split(" ")
+    _, target, _ = server.only.line.split(" ")
     segment = target.removeprefix("/api/v3.0/integrations/transaction/hold/")
     assert segment != target
     assert not set(segment) & set("/?#\\;")
     assert "%2e" not in segment.replace("%252e", "").casefold()
 
 
-async def test_keys_travel_in_their_two_headers_only(ask_server: "Ask", server: "RawServer") -> None:
-    server.body = CASHBACK_ANSWER.encode()
+async def test_keys_travel_in_their_two_headers_only(ask_server: "Ask", server: Server) -> None:
+    server.script(server.answer(CASHBACK_ANSWER.encode()))
     await ask_server("cashback", **KEYED, amount=1)
-    ((head, body),) = server.requests
-    assert [name for name, value in server.headers if "key-12345" in value] == ["APIKey", "SecretKey"]
+    head, body = server.only.head, server.only.body
+    assert [name for name, value in server.only.headers.items() if "key-12345" in value] == ["APIKey", "SecretKey"]
     assert head.count(b"key-12345") == 2
     assert b"key-12345" not in body
 

@@ -1,0 +1,78 @@
+"""A till at a sandbox: a player with points and an order, calls with private data in them, and what came of them."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+from gameball import AsyncGameball, Operation, Retries
+from gameball.sandbox import Sandbox
+from tests.support.calls import KEYED, ORDER, PLAYER, TRANSACTION, TRANSACTIONS
+from tests.support.canaries import EMAIL, OTP
+
+QUICK: Final = Retries(backoff=0.002, cap=0.004)
+
+_PRIVATE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {"cashback": {"email": EMAIL}, "redeem": {"otp": OTP}, "refund": {"otp": OTP}, "manual": {"email": EMAIL}}
+)
+
+
+def operation(kind: str, transaction_id: str = TRANSACTION) -> Operation[Any]:
+    """A call of the transactions page, with private data where it takes some."""
+    own_id = {"transaction_id": transaction_id} if kind in KEYED else {}
+    return TRANSACTIONS[kind].operation(**own_id, **_PRIVATE.get(kind, {}))
+
+
+def effect_of(kind: str, value: Any, transaction_id: str = TRANSACTION) -> tuple[str, int]:
+    """Id and points of the effect, as the call's value has them."""
+    if kind == "refund":
+        (row,) = [row for row in value.order_transactions if row.transaction_id == transaction_id]
+        return row.gameball_transaction_id, int(row.equivalent_points)
+    points = {"cashback": "rewarded_points", "redeem": "redeemed_points", "manual": "points"}
+    return value.gameball_transaction_id, getattr(value, points[kind])
+
+
+class Till:
+    """A sandbox with a player who has points and an order, and a client of it."""
+
+    def __init__(self, sandbox: Sandbox, make: Callable[..., AsyncGameball]) -> None:
+        self.sandbox = sandbox
+        self.make = make
+        self.client = make(sandbox.base_url)
+        self._before = 0
+
+    async def together(self, kinds: Sequence[str]) -> dict[str, Any]:
+        """One call of each kind side by side, each under its kind as transaction id; how each was delivered."""
+        calls = (self.client.deliver(operation(kind, kind)) for kind in kinds)
+        return dict(zip(kinds, await asyncio.gather(*calls), strict=True))
+
+    async def open(self, **settings: Any) -> Self:
+        """Give the player points and an order; settings are those of a new client."""
+        await self.client.transactions.cashback(player_unique_id=PLAYER, transaction_id=ORDER, amount=1_000_000)
+        self._before = len(self.sandbox.requests)
+        if settings:
+            self.client = self.make(self.sandbox.base_url, **settings)
+        return self
+
+    def arm(self, kind: str, *args: Any, **how: Any) -> None:
+        self.sandbox.faults.arm(f"transactions.{kind}", *args, **how)
+
+    def sent(self, kind: str) -> list[bytes]:
+        """The body of every request of this kind that arrived."""
+        seen = list(self.sandbox.requests)[self._before :]
+        return [request.body for request in seen if request.operation == f"transactions.{kind}"]
+
+    def rows(self, transaction_id: str = TRANSACTION) -> list[Any]:
+        """What the ledger has under this id."""
+        return self.sandbox.ledger.transactions(transaction_id=transaction_id)
+
+    def effects(self, kind: str) -> int:
+        """How many holds or coupons there are."""
+        if kind == "hold":
+            return len(self.sandbox.ledger.holds(PLAYER))
+        return sum(row.type == "DiscountCode" for row in self.sandbox.ledger.transactions(PLAYER))
+
+    def original(self, transaction_id: str = TRANSACTION) -> tuple[str, int]:
+        """Id and points of the one effect that there is."""
+        (row,) = self.rows(transaction_id)
+        return str(row.id), row.points
