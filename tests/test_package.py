@@ -1,4 +1,4 @@
-"""The face of the package: every public name, loaded when it is first asked for."""
+"""The public names of the package, each loaded at its first use."""
 
 import ast
 import importlib
@@ -11,8 +11,9 @@ import pytest
 
 import gameball
 
-FACE = ast.parse(Path(gameball.__file__).read_text(encoding="utf-8"))
-PUBLIC = sorted(gameball._HOMES)
+SOURCE = ast.parse(Path(gameball.__file__).read_text(encoding="utf-8"))
+MODULE_OF = {name: module for module, names in gameball._MODULES.items() for name in names}
+PUBLIC = sorted(MODULE_OF)
 
 
 def python(code: str) -> str:
@@ -25,26 +26,27 @@ def python(code: str) -> str:
 
 
 def seen_by_type_checkers() -> dict[str, str]:
-    """The names and homes below `if TYPE_CHECKING:`."""
-    (block,) = (node for node in FACE.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    """The names below `if TYPE_CHECKING:`, and the modules they come from."""
+    (block,) = (node for node in SOURCE.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     found: dict[str, str] = {}
     for node in block.body:
         assert isinstance(node, ast.ImportFrom)
         for alias in node.names:
-            assert alias.asname == alias.name, f"{alias.name} is not handed on: import it as itself"
+            assert alias.asname == alias.name, f"{alias.name} is not exported: import it as itself"
             found[alias.name] = node.module or ""
     return found
 
 
-def test_type_checkers_and_the_table_know_the_same_names_from_the_same_homes() -> None:
-    assert seen_by_type_checkers() == gameball._HOMES
+def test_type_checkers_and_the_table_know_the_same_names_from_the_same_modules() -> None:
+    assert seen_by_type_checkers() == MODULE_OF
+    assert sum(map(len, gameball._MODULES.values())) == len(MODULE_OF)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_name_can_be_imported_from_the_package(name: str) -> None:
     value = getattr(gameball, name)
-    assert value is getattr(importlib.import_module(gameball._HOMES[name]), name)
-    assert getattr(value, "__module__", gameball._HOMES[name]) in (gameball._HOMES[name], "builtins", "typing", "types")
+    assert value is getattr(importlib.import_module(MODULE_OF[name]), name)
+    assert getattr(value, "__module__", MODULE_OF[name]) in (MODULE_OF[name], "builtins", "typing", "types")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_every_public_name_can_be_imported_from_the_package(name: str) -> None:
         *("Transaction", "Coupon", "GameballError", "APIError", "OutcomeUnknownError"),
     ],
 )
-def test_what_the_design_promises_is_public(name: str) -> None:
+def test_the_names_that_programs_rely_on_are_public(name: str) -> None:
     assert name in PUBLIC
 
 
@@ -80,6 +82,41 @@ def test_every_error_and_every_answer_is_public() -> None:
             if inspect.isclass(value) and value.__module__ == home and issubclass(value, base)
         }
         assert {name for name in own if is_public(name)} - set(PUBLIC) <= INSIDE
+
+
+def test_dir_lists_every_public_name_and_no_helper() -> None:
+    listed = {name for name in dir(gameball) if is_public(name)}
+    modules = {name for name in listed if inspect.ismodule(getattr(gameball, name))}
+    assert listed - modules == set(PUBLIC) - {"__version__"}
+    assert "__version__" in dir(gameball)
+
+
+def test_a_star_import_gives_every_public_name_and_nothing_else() -> None:
+    code = "from gameball import *; print(sorted(set(globals()) - set(vars(__builtins__)) - {'__builtins__'}))"
+    assert set(ast.literal_eval(python(code))) - {"__annotations__"} == set(PUBLIC)
+
+
+def test_help_shows_the_clients_with_their_arguments() -> None:
+    shown = python("import gameball, pydoc; print(pydoc.plain(pydoc.render_doc(gameball)))")
+    assert "class AsyncGameball(" in shown
+    assert "class Gameball(" in shown
+    assert "class OutcomeUnknownError(" in shown
+
+
+def test_the_tab_key_completes_public_names() -> None:
+    code = """
+import rlcompleter, gameball
+completer = rlcompleter.Completer({"gameball": gameball})
+matches = []
+while match := completer.complete("gameball.", len(matches)):
+    matches.append(match)
+print([match.split(".")[1].strip("(") for match in matches])
+"""
+    assert set(ast.literal_eval(python(code))) >= set(PUBLIC) - {"__version__"}
+
+
+def test_listing_the_names_loads_none_of_them() -> None:
+    assert python("import gameball, sys; dir(gameball); print('gameball.errors' in sys.modules)") == "False"
 
 
 def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:

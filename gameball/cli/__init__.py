@@ -1,62 +1,34 @@
-"""The `gameball` command."""
+"""The `gameball` command: one app, whose commands are `bulk`, `demo` and `sandbox`."""
 
 import sys
 from io import TextIOWrapper
-from pathlib import Path
-
-from gameball.sandbox.__main__ import main as run_sandbox
-from gameball.version import __version__
-
-USAGE = 2
-INTERRUPTED = 130
 
 
 def main() -> int:
-    """Run the command line; see `gameball --help`. The sandbox needs no extra, the rest needs `cli`."""
-    if sys.argv[1:2] == ["sandbox"]:
-        return run_sandbox(sys.argv[2:])
+    """Run the command line and return its exit code; see `gameball --help`. It needs the extra `cli`."""
     try:
         from cyclopts import App, CycloptsError  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError:
         print("gameball: this command needs its extra: pip install 'gameball[cli]'", file=sys.stderr)
-        return USAGE
-    from gameball.cli.bulk import app as bulk  # noqa: PLC0415 (needs the extra)
+        return 2
+    # These need the extra.
+    from gameball.cli.bulk import Exit, app as bulk  # noqa: PLC0415
+    from gameball.cli.demo import demo  # noqa: PLC0415
+    from gameball.cli.sandbox import sandbox  # noqa: PLC0415
+    from gameball.version import __version__  # noqa: PLC0415
 
     app = App(
         name="gameball", help="The command line of the Gameball SDK.", version=__version__, result_action="return_value"
     )
-    app.command(bulk)
-    app.command(_demo, name="demo")
-    app.command(_sandbox, name="sandbox")
+    for command in (bulk, demo, sandbox):
+        app.command(command)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # what files and the API call things must not end a run
+        if isinstance(stream, TextIOWrapper):  # names in files and API messages may hold what it cannot encode
             stream.reconfigure(errors="backslashreplace")
     try:
         return int(app(sys.argv[1:], exit_on_error=False) or 0)
     except CycloptsError:
-        return USAGE
+        return Exit.USAGE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _demo(orders: Path | None = None, /, *, chaos: bool = False) -> int:
-    """Reward, hold, redeem and refund against a local Gameball, and prove it from the ledger.
-
-    Parameters
-    ----------
-    orders
-        A CSV file with the columns player_unique_id, transaction_id and amount; 2,000 made-up orders without it.
-    chaos
-        Let every tenth call fail, before or after its effect, and prove that each order is rewarded once all the same.
-    """
-    from rich.console import Console  # noqa: PLC0415 (an extra)
-
-    from gameball.cli.demo import run  # noqa: PLC0415 (needs the extra)
-
-    return run(orders, Console(), chaos=chaos)
-
-
-def _sandbox() -> int:
-    """Serve a local Gameball until Ctrl-C; see `gameball sandbox --help`."""
-    return run_sandbox([])
+        return Exit.INTERRUPTED

@@ -1,4 +1,4 @@
-"""The columns of a file of rows: what they are called, and what a cell may hold.
+"""The columns of a file of rows: their names, and the rules for their cells.
 
 A column, in JSON a key, has the name of a field: ours (`player_unique_id`) or the API's (`playerUniqueId`). Those of a
 merchant are `merchant.unique_id`, `merchant.name`, `merchant.branch.unique_id` and `merchant.branch.name`.
@@ -20,7 +20,7 @@ from gameball.models.transactions import LineItem
 
 
 class JsonObject(tuple[tuple[str, Any], ...]):
-    """A JSON object, with whatever key it has twice."""
+    """A JSON object as its pairs, so that a repeated key is seen."""
 
     __slots__ = ()
 
@@ -28,7 +28,7 @@ class JsonObject(tuple[tuple[str, Any], ...]):
         return "an object"
 
 
-# --- what a cell may hold
+# --- cells
 
 
 def _text(name: str, value: Any) -> str:
@@ -36,13 +36,13 @@ def _text(name: str, value: Any) -> str:
         raise refuse(name, "is not UTF-8 text")
     check_text(name, value)
     text = str(value)
-    if text != text.strip():  # left away, an id would be another one
+    if text != text.strip():  # stripped, it would be another id
         raise refuse(name, "must not begin or end with white space")
     return text
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a file's bytes were the text that they were read as."""
+    """Whether the bytes of a file, read with surrogateescape, were UTF-8."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -58,7 +58,7 @@ def _number(name: str, value: Any) -> Decimal | int:
 
 
 def _whole(name: str, value: Any) -> Decimal | int:
-    """A whole number however it is spelled, as in 500.0; the model refuses the rest."""
+    """A whole number in any spelling, as in 500.0; the model refuses the rest."""
     number = Decimal(_number(name, value))
     if number.is_finite() and number.adjusted() <= MOST_DIGITS and number == number.to_integral_value():
         return int(number)
@@ -92,7 +92,7 @@ def _line_item(item: Any) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for key, value in item:
         name = NAMES.get(key, key)
-        if name not in LINE_ITEM or name in given:  # money would be taken back for something else
+        if name not in LINE_ITEM or name in given:  # a refund for something else
             raise refuse("line_items", f"must hold product_id and quantity, each at most once, and not {key}")
         if value is not None:
             given[name] = LINE_ITEM[name](f"line_items.{name}", value)
@@ -100,10 +100,10 @@ def _line_item(item: Any) -> dict[str, Any]:
 
 
 def parse(name: str, text: str) -> Any:
-    """JSON, its numbers as they are written.
+    """The value of a JSON text, its numbers exact.
 
     Raises:
-        InvalidRequestError: It is none; `name` says what.
+        InvalidRequestError: It is not JSON; the message begins with `name`.
     """
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=JsonObject)
@@ -117,7 +117,7 @@ def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is no number")
 
 
-# --- what columns there are
+# --- columns
 
 Reader: TypeAlias = Callable[[str, Any], Any]
 
@@ -128,7 +128,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "transaction_time": _time,
     "line_items": _line_items,
 }
-"""Fields that are more than text."""
+"""Fields that are not plain text."""
 
 LIST: Final = 'must be a list such as [{"product_id": "p_01", "quantity": 1}]'
 """The rule for line items."""
@@ -136,10 +136,10 @@ LIST: Final = 'must be a list such as [{"product_id": "p_01", "quantity": 1}]'
 LINE_ITEM: Final[Mapping[str, Reader]] = {"product_id": _text, "quantity": _number}
 
 OBJECTS: Final = ("merchant", "merchant.branch")
-"""What is an object in JSON, and columns of its own in CSV."""
+"""Objects in JSON, whose fields are columns in CSV."""
 
 OPERATION: Final = "operation"
-"""The column that says what a row asks for."""
+"""The column that names a row's operation."""
 
 
 def _columns(kind: type[Request]) -> Iterator[tuple[str, Reader]]:
@@ -153,25 +153,25 @@ def _columns(kind: type[Request]) -> Iterator[tuple[str, Reader]]:
 OPERATIONS: Final[Mapping[str, type[Request]]] = {name: kind for kind, name in KINDS.items()}
 
 COLUMNS: Final = {name: dict(_columns(kind)) for name, kind in OPERATIONS.items()}
-"""Of each operation: its columns, by our names, and how their cells are read."""
+"""By operation: its columns, by our names, and the reader of their cells."""
 
 REQUIRED: Final = {
     name: tuple(field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING)
     for name, kind in OPERATIONS.items()
 }
-"""Of each operation: the columns that must be there and hold something in every row."""
+"""By operation: the columns that need a value in every row."""
 
 NAMES: Final = {
     ".".join(map(spelling, name.split("."))): name for columns in (*COLUMNS.values(), LINE_ITEM) for name in columns
 }
-"""The API's names of all these, and ours."""
+"""The API's name of each column, and ours."""
 
 
-# --- from cells to a request, and back
+# --- rows
 
 
 def request_of(operation: str, given: dict[str, Any]) -> Request:
-    """A request, of what its row's cells hold.
+    """Build the request of a row from its cells.
 
     Raises:
         InvalidRequestError: It breaks a rule.
@@ -194,7 +194,7 @@ def _taken(above: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def cell_of(request: Request, column: str) -> str:
-    """What a request's cell in a column holds; "" for nothing."""
+    """A request's value in a column as text; "" for None."""
     value: Any = request
     for name in column.split("."):
         value = getattr(value, name, None)

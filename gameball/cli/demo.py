@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
@@ -24,7 +25,7 @@ GENERATED: Final = 2000
 PLAYERS: Final = 300
 SHOWN_PROBLEMS: Final = 5
 PATIENCE: Final = Timeouts(attempt=5.0, total=60.0)
-"""A local server that has not answered within five seconds does not mean to."""
+"""Short waits: a local server either answers within five seconds or never."""
 FAULTY: Final = 0.1
 SEED: Final = 7
 
@@ -48,6 +49,19 @@ calls.refund(
     original_transaction_id="order-2", amount=50,
 )
 """
+
+
+def demo(orders: Path | None = None, /, *, chaos: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Reward, hold, redeem and refund against a local Gameball, and prove it from the ledger.
+
+    Parameters
+    ----------
+    orders
+        A CSV file with the columns player_unique_id, transaction_id and amount; 2,000 made-up orders without it.
+    chaos
+        Let every tenth call fail, before or after its effect, and prove that each order is rewarded once all the same.
+    """
+    return run(orders, Console(), chaos=chaos)
 
 
 def run(orders: Path | None, console: Console, *, chaos: bool = False) -> int:
@@ -80,8 +94,8 @@ def orders_of(path: Path) -> list[Request]:
 
 
 def generated_orders() -> list[Request]:
-    """The same orders every time: a demo should be repeatable."""
-    dice = random.Random(SEED)  # noqa: S311 (no secret hangs on it)
+    """Made-up orders, the same in every run."""
+    dice = random.Random(SEED)  # noqa: S311 (nothing secret depends on it)
     return [
         CashbackRequest(
             player_unique_id=f"player-{dice.randrange(PLAYERS)}",
@@ -128,7 +142,7 @@ def reward_all(sandbox: Sandbox, requests: Sequence[Request], console: Console) 
 
 
 def prove(sandbox: Sandbox, requests: Sequence[Request], report: BulkReport, console: Console) -> int:
-    """Hold what was asked and what was answered against the ledger."""
+    """Compare the requests and the report with the ledger; 0 when they agree, 1 when they do not."""
     entries = sandbox.ledger.transactions()
     times = Counter(entry.transaction_id for entry in entries)
     booked = sum(entry.points for entry in entries)

@@ -1,8 +1,8 @@
-"""Rows from a file, CSV or JSON Lines, and back into one that can be read again.
+"""Rows read from a file, CSV or JSON Lines, and written back to one that can be read again.
 
-What columns there are says `gameball/cli/columns.py`; others are passed over, and named. In JSON a row is an object as
-on the API's pages, a merchant one of its own. Line items are a JSON list in both. A column `operation` says of a row
-what it asks for, where a file holds more than one kind.
+The columns are those of `gameball/cli/columns.py`; others are passed over, and named. In JSON a row is an object as on
+the API's pages, a merchant an object inside it. Line items are a JSON list in both. A column `operation` gives each
+row's operation, where a file holds more than one kind.
 """
 
 import csv
@@ -36,28 +36,28 @@ from gameball.errors import InvalidRequestError
 from gameball.models.shared import refuse
 
 SNIFFED: Final = 4096
-"""Characters among which the first one that is not blank tells JSON from CSV."""
+"""Characters at the start of a file: the first one that is not blank shows whether it is JSON or CSV."""
 
-TOLD: Final = 20
-"""Bad rows, and columns that are passed over, that are named; of rows the rest is counted."""
+NAMED: Final = 20
+"""Bad rows, and columns that are passed over, that are named; other bad rows are counted."""
 
 
 class BadRowsError(ValueError):
-    """A file cannot be used: what is wrong with it, or its first 20 bad rows, one a line, and how many more."""
+    """The file cannot be used: what is wrong with it, or its first 20 bad rows, one a line, and how many more."""
 
 
 # --- the two formats
 
 
 class _Format(Protocol):
-    """A way to write rows down."""
+    """How rows are written in a file."""
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Rows as they stand there, each with the number of its first line."""
+        """Rows as they are written, each with the number of its first line."""
         ...
 
     def pairs(self, record: Any) -> Iterable[tuple[str, Any]]:
-        """A row's columns, as the file calls them, and what they hold, or None.
+        """A row's columns, by the names in the file, and their values, or None.
 
         Raises:
             InvalidRequestError: It is not written as it should be.
@@ -67,7 +67,7 @@ class _Format(Protocol):
 
 class _Csv:
     def __init__(self, text: TextIO) -> None:
-        # Strict: a quote out of place would otherwise move the rest of a line into another column.
+        # Strict: a misplaced quote would otherwise move the rest of a line into another column.
         self._lines = csv.reader(text, strict=True, skipinitialspace=True)
         self.titles = [title.strip() for title in next(self._lines, list[str]())]
 
@@ -105,7 +105,7 @@ class _JsonLines:
 
 
 def _flat(pairs: JsonObject, above: str = "") -> Iterator[tuple[str, Any]]:
-    """The columns that an object stands for."""
+    """An object as columns."""
     for key, value in pairs:
         name = above + key
         if name not in OBJECTS or value is None:
@@ -120,15 +120,15 @@ def _flat(pairs: JsonObject, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 class RowsFile(AbstractContextManager["RowsFile"]):
-    """The rows of a file, checked and handed out one by one, as often as it is gone through.
+    """The rows of a file, checked and yielded one by one, in every pass over it.
 
-    Every pass goes through the whole file, and then tells what was wrong with it: go through it once before sending
-    anything. It takes no more memory for many rows than for few.
+    A pass reads the whole file and raises at its end what was wrong: make one before sending anything. Memory does not
+    grow with the number of rows.
 
     Attributes:
-        name: What the file is called.
-        operations: How many rows of which operation the last pass has found.
-        passed_over: Columns that hold something and were passed over in the last pass; the first 20.
+        name: The file's name, without its folder.
+        operations: Rows of the last pass, counted by operation.
+        passed_over: Columns with values that the last pass did not read; the first 20.
     """
 
     def __init__(
@@ -141,9 +141,9 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         """Open it.
 
         Args:
-            path: A file, or "-" for what comes in on standard input, which is kept in a private temporary file.
-            operation: What rows ask for that do not say it themselves.
-            columns: The file's own names for some columns, and the field each of them stands for.
+            path: A file, or "-" for standard input, which is copied to a private temporary file.
+            operation: The operation of rows that do not name theirs.
+            columns: Names of columns in this file, and the field of each.
 
         Raises:
             BadRowsError: It cannot be opened, or there is no such field.
@@ -157,7 +157,9 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         for theirs, field in self._own_names.items():
             if field != OPERATION and field not in COLUMNS[operation]:
                 known = ", ".join(COLUMNS[operation])
-                raise BadRowsError(f"column {theirs} cannot stand for {field}: a {operation} has {known}")
+                raise BadRowsError(
+                    f"column {theirs} cannot be mapped to {field}: the fields of a {operation} are {known}"
+                )
         try:
             self._file = _opened(path)
         except OSError as error:
@@ -177,7 +179,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         except OSError as error:
             raise BadRowsError(f"{self.name}: {error.strerror}") from None
         finally:
-            if not text.closed:  # as it is for whoever breaks off, and closes the file first
+            if not text.closed:  # it is, when the caller stopped early and closed the file first
                 text.detach()
 
     def _rows(self, text: TextIO) -> Iterator[Request]:
@@ -204,10 +206,10 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             raise BadRowsError(f"{self.name}: has no rows")
         if unseen:
             theirs, field = unseen.popitem()
-            raise BadRowsError(f"{self.name}: has no column {theirs}, which should stand for {field}")
+            raise BadRowsError(f"{self.name}: has no column {theirs}, which --map names for {field}")
 
     def _given(self, pairs: Iterable[tuple[str, Any]], unseen: dict[str, str]) -> tuple[str, dict[str, Any]]:
-        """A row's operation, and its fields as far as they are given."""
+        """A row's operation, and the fields that have a value."""
         named = [(self._names.get(title, title), title, value) for title, value in pairs]
         operation, *others = [value for name, _, value in named if name == OPERATION and value is not None] or [
             self._operation
@@ -224,7 +226,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                 raise refuse(name, "is given twice")
             if name in columns:
                 given[name] = columns[name](name, value)
-            elif title not in self.passed_over and len(self.passed_over) < TOLD:
+            elif title not in self.passed_over and len(self.passed_over) < NAMED:
                 self.passed_over.append(title)
         return operation, given
 
@@ -241,7 +243,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         return rows
 
     def _check_titles(self, titles: list[str]) -> None:
-        """Refuse a file whose columns cannot be told."""
+        """Refuse a file without the columns that are needed, or with one of them twice."""
         if not all(map(is_utf8, titles)):
             raise BadRowsError(f"{self.name}: is not UTF-8 text")
         names = [self._names.get(title, title) for title in titles]
@@ -256,59 +258,59 @@ class RowsFile(AbstractContextManager["RowsFile"]):
 
 
 class _BadRows:
-    """What is wrong with a file's rows."""
+    """The bad rows of a file."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._told: list[str] = []
+        self._lines: list[str] = []
         self._count = 0
 
     def add(self, line: int, error: InvalidRequestError, titles: Mapping[str, str]) -> None:
-        """Note a row; `titles` are what the file calls its columns."""
+        """Note a row; `titles` are the names of the columns in the file, by field."""
         self._count += 1
-        if len(self._told) < TOLD:
+        if len(self._lines) < NAMED:
             title = titles.get(error.field or "", error.field)
             column = "" if title == error.field else f", column {title}"
-            self._told.append(f"  line {line}{column}: {error.message}")
+            self._lines.append(f"  line {line}{column}: {error.message}")
 
     def complain(self) -> None:
-        """Refuse the file, if there is something wrong with it."""
+        """Refuse the file if it has bad rows."""
         if self._count:
-            more = [f"  and {self._count - TOLD:,} more"] if self._count > TOLD else []
+            more = [f"  and {self._count - NAMED:,} more"] if self._count > NAMED else []
             headline = f"{self._name}: {self._count:,} bad row{'s' if self._count > 1 else ''}"
-            raise BadRowsError("\n".join([headline, *self._told, *more]))
+            raise BadRowsError("\n".join([headline, *self._lines, *more]))
 
 
 def _opened(path: str | os.PathLike[str]) -> BinaryIO:
-    """A file that can be gone through again: what comes through a pipe is kept in a temporary one."""
+    """Open a file that can be read several times: a pipe is copied to a temporary one."""
     if os.fspath(path) == "-":
-        return _kept(sys.stdin.buffer)
-    file = Path(path).open("rb")  # noqa: SIM115 (whoever asked for it closes it)
+        return _copied(sys.stdin.buffer)
+    file = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
     if file.seekable():
         return file
     with file:
-        return _kept(file)
+        return _copied(file)
 
 
-def _kept(source: BinaryIO) -> BinaryIO:
-    file = TemporaryFile()  # noqa: SIM115 (whoever asked for it closes it)
+def _copied(source: BinaryIO) -> BinaryIO:
+    file = TemporaryFile()  # noqa: SIM115 (the caller closes it)
     shutil.copyfileobj(source, file)
     return file
 
 
-# --- and back
+# --- rows written to a file
 
 
 def write_rows(path: str | os.PathLike[str], results: Iterable[RowResult], operations: Iterable[str]) -> int:
-    """Write rows that did not come through to a CSV file, so that it can be read again, and say how many.
+    """Write rows to a CSV file that `RowsFile` reads as the same requests, and return how many there were.
 
-    Columns of its own tell why: `row`, the row's place in its own input from 1; the API's `code`, where it gave one;
-    and `message`.
+    Three more columns give the reason: `row`, the row's place in its input from 1; `code`, the API's, where it gave
+    one; and `message`.
 
     Args:
-        path: Replaced, if it is there.
-        results: Of the rows.
-        operations: Those that the rows ask for.
+        path: The file to write; one that exists is replaced.
+        results: The rows, and how they ended.
+        operations: The operations of these rows.
 
     Raises:
         OSError: It cannot be written.

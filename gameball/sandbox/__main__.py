@@ -8,20 +8,53 @@ import sys
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from gameball.sandbox.sandbox import Sandbox
 
-__all__ = ["main"]
+__all__ = ["Options", "main", "serve"]
 
 _CANNOT_START = 2
 
 
+def _option(meaning: str, *, default: Any) -> Any:
+    return field(default=default, metadata={"help": meaning})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the sandbox can be started with; `gameball sandbox` takes the same."""
+
+    port: int = _option("The port to listen on; 0 takes any free one.", default=8765)
+    host: str = _option("The address to listen on.", default="127.0.0.1")
+    allow_remote: bool = _option("Permit a host that other machines can reach.", default=False)
+    db: str = _option("The file that keeps the ledger; in memory without one.", default=":memory:")
+    quirks: bool = _option("Answer with the contradictions of the API's own pages.", default=False)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0 after a signal, 2 if the sandbox cannot start."""
-    options = _parser().parse_args(argv)
+    """Run the command; see `serve`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gameball.sandbox",
+        description="A local stand-in for Gameball's loyalty API v3.0.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    for option in fields(Options):
+        kind: dict[str, Any] = {"action": "store_true"} if option.type is bool else {"type": option.type}
+        parser.add_argument(
+            f"--{option.name.replace('_', '-')}", default=option.default, help=option.metadata["help"], **kind
+        )
+    return serve(Options(**vars(parser.parse_args(argv))))
+
+
+def serve(options: Options) -> int:
+    """Serve until a signal; the exit code is 0 then, and 2 if the sandbox cannot start."""
+    if not 0 <= options.port <= 65535:  # noqa: PLR2004 - the range of TCP
+        return _give_up("a port is a number from 0 to 65535.")
     with _stop_signals() as stop, ExitStack() as running:
         try:
-            sandbox = running.enter_context(Sandbox(**vars(options)))
+            sandbox = running.enter_context(Sandbox(**asdict(options)))
         except ValueError as reason:
             return _give_up(f"{reason}.".replace("allow_remote=True", "--allow-remote"))
         except OSError as reason:
@@ -32,25 +65,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         stop.wait()
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gameball sandbox", description="A local stand-in for Gameball's loyalty API v3.0."
-    )
-    parser.add_argument("--port", type=_port, default=8765, help="0 takes any free port (default: 8765)")
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--allow-remote", action="store_true", help="permit a host that other machines can reach")
-    parser.add_argument("--db", default=":memory:", help="a file that keeps the ledger (default: in memory)")
-    parser.add_argument("--quirks", action="store_true", help="answer with the contradictions of the API's own pages")
-    return parser
-
-
-def _port(text: str) -> int:
-    port = int(text) if text.isdecimal() else -1
-    if not 0 <= port <= 65535:  # noqa: PLR2004 - the range of TCP
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
 
 
 @contextmanager

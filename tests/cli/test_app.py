@@ -2,9 +2,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from gameball.sandbox.__main__ import Options
 
 COMMAND = (sys.executable, "-c", "import sys; from gameball.cli import main; sys.exit(main())")
 
@@ -14,14 +17,14 @@ def gameball(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_help_names_the_commands() -> None:
-    told = gameball("--help")
-    assert told.returncode == 0
-    assert "bulk" in told.stdout
-    assert "demo" in told.stdout
-    assert "sandbox" in told.stdout
+    shown = gameball("--help")
+    assert shown.returncode == 0
+    assert "bulk" in shown.stdout
+    assert "demo" in shown.stdout
+    assert "sandbox" in shown.stdout
 
 
-def test_the_version_is_told() -> None:
+def test_version_prints_the_version() -> None:
     assert gameball("--version").stdout == "3.0.0\n"
 
 
@@ -44,7 +47,7 @@ def test_wrong_usage_and_a_wrong_file_exit_with_2(arguments: tuple[str, ...]) ->
 def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path) -> None:
     hidden = tmp_path / "cyclopts.py"
     hidden.write_text("raise ModuleNotFoundError\n", encoding="utf-8")
-    told = subprocess.run(
+    shown = subprocess.run(
         [*COMMAND, "demo"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
@@ -52,8 +55,8 @@ def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert told.returncode == 2
-    assert told.stderr == "gameball: this command needs its extra: pip install 'gameball[cli]'\n"
+    assert shown.returncode == 2
+    assert shown.stderr == "gameball: this command needs its extra: pip install 'gameball[cli]'\n"
 
 
 def test_the_sandbox_serves_until_it_is_interrupted() -> None:
@@ -62,3 +65,33 @@ def test_the_sandbox_serves_until_it_is_interrupted() -> None:
         assert "127.0.0.1" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
+
+
+def test_the_sandbox_takes_the_options_of_its_module() -> None:
+    as_command = gameball("sandbox", "--help").stdout
+    assert "╭─ Parameters" in as_command
+    as_module = subprocess.run(
+        [sys.executable, "-m", "gameball.sandbox", "--help"], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    for option in fields(Options):
+        flag = f"--{option.name.replace('_', '-')}"
+        assert flag in as_command
+        assert flag in as_module
+        for shown in (as_command, as_module):
+            assert option.metadata["help"] in " ".join(shown.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--port", "70000"), "a port is a number from 0 to 65535"),
+        (("--port", "http"), "http"),
+        (("--host", "192.0.2.1"), "--allow-remote permits that"),
+        (("--prot", "1"), "--prot"),
+    ],
+)
+def test_a_sandbox_that_cannot_start_says_why(arguments: tuple[str, ...], sentence: str) -> None:
+    refused = gameball("sandbox", *arguments)
+    assert refused.returncode == 2
+    assert sentence in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr

@@ -1,4 +1,4 @@
-"""`gameball bulk`: what it says, what it sends, what it leaves behind, and what it ends with."""
+"""`gameball bulk`: its output, its requests, its files and its exit codes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ import pytest
 
 from gameball import BulkReport, Gameball, cli
 from gameball.bulk.journal_file import Journal
-from gameball.cli import bulk as bulk_command
+from gameball.cli import display
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Delay, Status
 
@@ -42,7 +42,7 @@ def here(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 class Bulk:
-    """Runs the command in this process, and gives its exit code; `said` and `complained` are what it printed."""
+    """Runs the command in this process and returns its exit code; `said` and `complained` are what it printed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch = monkeypatch
@@ -72,7 +72,7 @@ def orders(count: int, name: str = "orders.csv", *, players: int = 1000) -> Path
 
 
 def times(sandbox: Sandbox) -> Counter[str | None]:
-    """How often each id is in the ledger."""
+    """Each transaction id in the ledger, counted."""
     return Counter(entry.transaction_id for entry in sandbox.ledger.transactions())
 
 
@@ -92,32 +92,32 @@ def test_a_plan_says_what_a_run_would_do_and_needs_no_keys(
     monkeypatch.delenv("GAMEBALL_API_KEY")
     arguments = ("orders.csv", "--map", "order_no=transaction_id", "--rate", "1/30s", "--rate=5/1s")
     assert bulk("plan", *arguments) == 0
-    told = bulk.said
-    assert told.splitlines() == [
+    plan = bulk.said
+    assert plan.splitlines() == [
         "orders.csv: 3 rows (3 cashback), amounts of 60.50 in all",
         "  at most 1 request in 30 s, 5 requests in 1 s: takes 0:01:30 at least",
         "  columns that are not read: shop",
-        "  take care: 1 row with the player and the time of an earlier one, which the API takes once: t2",
-        "  take care: 1 row with a time that lies ahead: t3",
+        "  warning: 1 row repeats a player and time; the API accepts each once: t2",
+        "  warning: 1 row has a time in the future: t3",
     ]
     assert bulk("run", *arguments, "--dry-run") == 0
-    assert bulk.said == told
+    assert bulk.said == plan
     assert len(sandbox.requests) == 0
 
 
-def test_a_run_with_a_journal_sends_each_row_once_and_its_report_tells_so(sandbox: Sandbox, bulk: Bulk) -> None:
+def test_a_run_with_a_journal_sends_each_row_once_and_its_report_says_so(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(300)
     assert bulk("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "8") == 0
     assert "300 of 300 rows: 300 applied, 0 already applied, 0 rejected, 0 to review" in bulk.said
     assert bulk("run", "orders.csv", "--journal", "rewards.db") == 0
-    assert "journal rewards.db: 300 of 300 rows are settled already" in bulk.said
+    assert "journal rewards.db: 300 of 300 rows are done already" in bulk.said
     assert set(times(sandbox).values()) == {1}
     assert len(sandbox.requests) == 300
 
-    assert bulk("report", "--journal", "rewards.db", "--output", "told/here") == 0
-    told = json.loads(Path("told/here/report.json").read_text(encoding="utf-8"))
-    assert told["points"] == sum(entry.points for entry in sandbox.ledger.transactions())
-    assert {name: told[name] for name in ("rows", "applied", "rejected", "needs_review", "left", "sent")} == {
+    assert bulk("report", "--journal", "rewards.db", "--output", "reports/today") == 0
+    report = json.loads(Path("reports/today/report.json").read_text(encoding="utf-8"))
+    assert report["points"] == sum(entry.points for entry in sandbox.ledger.transactions())
+    assert {name: report[name] for name in ("rows", "applied", "rejected", "needs_review", "left", "sent")} == {
         **dict.fromkeys(("rows", "applied", "sent"), 300),
         **dict.fromkeys(("rejected", "needs_review", "left"), 0),
     }
@@ -147,13 +147,13 @@ def test_a_run_without_a_journal_names_its_first_problems(sandbox: Sandbox, bulk
     orders(9)
     sandbox.faults.arm("transactions.cashback", Status(422, {"code": 7, "message": "no"}), times=7)
     assert bulk("run", "orders.csv") == 3
-    assert "no journal: when this run ends early it cannot be resumed" in bulk.said
+    assert "no journal: a run that ends early cannot be resumed" in bulk.said
     assert len(re.findall(r"^  row \d, rejected: 7 no ", bulk.said, re.MULTILINE)) == 5
     assert "  and 2 more" in bulk.said
     assert "gameball bulk report" not in bulk.said
 
 
-def test_rows_go_through_batches_when_asked_to(sandbox: Sandbox, bulk: Bulk) -> None:
+def test_via_batches_rows_go_through_batches(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(30)
     assert bulk("run", "orders.csv", "--via", "batches") == 0
     assert set(times(sandbox).values()) == {1}
@@ -176,7 +176,10 @@ def test_rows_go_through_batches_when_asked_to(sandbox: Sandbox, bulk: Bulk) -> 
         (("run", "orders.csv", "--rate", "0/1s"), "RateLimit takes windows such as"),
         (("run", "orders.csv", "--map", "x"), "--map takes each column once, as in order_no=transaction_id, not 'x'"),
         (("plan", "orders.csv", "--map", "a=email", "--map", "a=mobile"), "--map takes each column once"),
-        (("plan", "orders.csv", "--map", "a=amont"), "column a cannot stand for amont: a cashback has"),
+        (
+            ("plan", "orders.csv", "--map", "a=amont"),
+            "column a cannot be mapped to amont: the fields of a cashback are",
+        ),
         (("run", "manual.jsonl", "--via", "batches"), "--via batches takes cashback and redeem only"),
         (("run", "orders.csv", "--journal", "orders.csv"), "journal orders.csv is no journal"),
         (("run", "orders.csv", "--journal", "absent/rewards.db"), "absent/rewards.db cannot be used: No such file"),
@@ -202,7 +205,7 @@ def test_wrong_usage_and_bad_input_end_with_2_and_a_sentence(
     assert len(sandbox.requests) == 0
 
 
-def test_missing_keys_are_told_before_anything_is_asked(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_keys_are_named_before_anything_is_sent(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GAMEBALL_SECRET_KEY")
     orders(1)
     assert bulk("run", "orders.csv") == 2
@@ -241,17 +244,17 @@ def test_a_journal_that_is_damaged_or_in_use_is_refused(sandbox: Sandbox, bulk: 
     assert len(sandbox.requests) == 0
 
 
-def test_a_report_that_cannot_be_written_is_told_in_a_sentence(bulk: Bulk) -> None:
+def test_a_report_that_cannot_be_written_is_a_sentence(bulk: Bulk) -> None:
     orders(1)
     assert bulk("run", "orders.csv", "--journal", "rewards.db") == 0
-    assert bulk("report", "--journal", "rewards.db", "--output", "orders.csv/told") == 2
-    assert bulk.complained == "orders.csv/told: Not a directory\n"
+    assert bulk("report", "--journal", "rewards.db", "--output", "orders.csv/reports") == 2
+    assert bulk.complained == "orders.csv/reports: Not a directory\n"
 
 
 # --- what ends early
 
 
-def test_keys_that_are_refused_stop_the_run_which_can_be_gone_on_with(
+def test_refused_keys_stop_a_run_that_can_be_resumed(
     sandbox: Sandbox, bulk: Bulk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orders(50)
@@ -282,7 +285,7 @@ def until(sandbox: Sandbox, requests: int) -> None:
     pytest.fail("the requests did not come")
 
 
-def test_the_first_interrupt_lets_what_is_in_flight_end_and_tells_how_to_go_on(sandbox: Sandbox, bulk: Bulk) -> None:
+def test_the_first_interrupt_lets_what_is_in_flight_end_and_says_how_to_go_on(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(300)
     sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=300)
     with running("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "20") as process:
@@ -290,7 +293,7 @@ def test_the_first_interrupt_lets_what_is_in_flight_end_and_tells_how_to_go_on(s
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; what was settled is saved" in said
+    assert "interrupted; the journal is saved" in said
     assert "Traceback" not in said
     (settled,) = re.findall(r"^(\d+) of 300 rows: ", said, re.MULTILINE)
     assert int(settled) == len(times(sandbox)) == len(sandbox.requests)
@@ -301,7 +304,7 @@ def test_the_first_interrupt_lets_what_is_in_flight_end_and_tells_how_to_go_on(s
     assert set(times(sandbox).values()) == {1}
 
 
-def test_the_second_interrupt_ends_it_at_once_and_nothing_is_lost(sandbox: Sandbox, bulk: Bulk) -> None:
+def test_the_second_interrupt_ends_a_run_at_once_and_each_row_is_sent_once(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(60)
     sandbox.faults.arm("transactions.cashback", Delay(8), effect="after", times=20)
     with running("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "20") as process:
@@ -345,7 +348,7 @@ def test_rows_come_through_a_pipe(sandbox: Sandbox) -> None:
 
 
 def on_a_terminal(*arguments: str, answer: str) -> tuple[int, str]:
-    """What a command ends with and shows on a terminal, where somebody types this answer."""
+    """The exit code of a command at a terminal where somebody types this answer, and what it showed."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen(
@@ -363,7 +366,7 @@ def on_a_terminal(*arguments: str, answer: str) -> tuple[int, str]:
         return process.wait(60), shown.decode()
 
 
-def test_a_terminal_is_asked_and_shows_how_far_it_is(sandbox: Sandbox) -> None:
+def test_a_terminal_asks_and_shows_progress(sandbox: Sandbox) -> None:
     orders(30)
     code, shown = on_a_terminal("run", "orders.csv", "--journal", "rewards.db", answer="y\n")
     assert code == 0
@@ -382,7 +385,7 @@ def test_nothing_is_sent_when_the_answer_is_not_yes(sandbox: Sandbox, answer: st
     assert len(sandbox.requests) == 0
 
 
-def test_yes_is_not_asked(sandbox: Sandbox) -> None:
+def test_with_yes_a_terminal_does_not_ask(sandbox: Sandbox) -> None:
     orders(30)
     code, shown = on_a_terminal("run", "orders.csv", "--yes", answer="n\n")
     assert code == 0
@@ -394,15 +397,15 @@ def test_off_a_terminal_a_line_comes_every_few_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = 100.0
-    monkeypatch.setattr(bulk_command, "monotonic", lambda: clock)
+    monkeypatch.setattr(display, "monotonic", lambda: clock)
     stop = threading.Event()
-    with bulk_command.Display(1000, stop) as display:
+    with display.Display(1000, stop) as shown:
         for second in range(12):
             clock = 100.0 + second
-            display.show(BulkReport(rows=20 + second * 20, applied=20 + second * 20, pauses=2))
+            shown.show(BulkReport(rows=20 + second * 20, applied=20 + second * 20, pauses=2))
         stop.set()
-        display.show(BulkReport(rows=500, applied=500))
-        display.show(BulkReport(rows=500, applied=500))
+        shown.show(BulkReport(rows=500, applied=500))
+        shown.show(BulkReport(rows=500, applied=500))
     assert capsys.readouterr().out.splitlines() == [
         "120 of 1,000 rows, 20/s, 0:00:44 left: 120 applied, 0 already applied, 0 rejected, 0 to review, 2 slow-downs",
         "220 of 1,000 rows, 20/s, 0:00:39 left: 220 applied, 0 already applied, 0 rejected, 0 to review, 2 slow-downs",

@@ -1,4 +1,4 @@
-"""Rows from files: CSV and JSON Lines, what is refused in them and how it is told, and back into a file."""
+"""Rows read from files, CSV and JSON Lines; what is refused in them; rows written to a file."""
 
 import io
 import json
@@ -76,7 +76,7 @@ def test_the_apis_names_a_byte_order_mark_blank_lines_and_spaces_after_commas_ar
     )
 
 
-def test_what_holds_something_and_is_passed_over_is_named_once(folder: Path) -> None:
+def test_columns_with_values_that_are_not_read_are_named_once(folder: Path) -> None:
     path = written(folder, "shop,note,points,,player_unique_id,transaction_id,amount\nx,,7,,ada,o1,5\nx,,,,ada,o2,5\n")
     with RowsFile(path) as rows:
         assert len(list(rows)) == 2
@@ -84,13 +84,13 @@ def test_what_holds_something_and_is_passed_over_is_named_once(folder: Path) -> 
         assert rows.operations == {"cashback": 2}
 
 
-def test_a_file_can_be_gone_through_again(folder: Path) -> None:
+def test_a_file_can_be_read_again(folder: Path) -> None:
     with RowsFile(written(folder, f"\ufeff{HEADER}ada,o1,1\nada,o2,2\n")) as rows:
         assert list(rows) == list(rows)
         assert rows.operations == {"cashback": 2}
 
 
-def test_a_pass_can_be_broken_off_and_the_file_closed_under_it(folder: Path) -> None:
+def test_a_pass_can_be_stopped_early_and_the_file_closed_under_it(folder: Path) -> None:
     with RowsFile(written(folder, f"{HEADER}ada,o1,1\nada,o2,2\n")) as rows:
         broken_off = iter(rows)
         assert next(broken_off) == next(iter(rows))
@@ -156,7 +156,7 @@ def test_every_operation_is_read_with_its_own_columns(
     assert read(path, operation) == [request_]
 
 
-def test_a_column_can_say_what_each_row_asks_for(folder: Path) -> None:
+def test_a_column_can_name_the_operation_of_each_row(folder: Path) -> None:
     path = written(
         folder,
         "operation,player_unique_id,transaction_id,amount,original_transaction_id\n"
@@ -216,13 +216,13 @@ def test_a_brace_at_the_beginning_makes_it_json_lines_whatever_its_name(folder: 
     assert len(read(path)) == 1
 
 
-def test_columns_with_names_of_their_own_can_be_told(folder: Path) -> None:
+def test_columns_with_other_names_can_be_mapped(folder: Path) -> None:
     path = written(folder, "Kunde,id,brutto\nada,o1,5\n")
     columns = {"Kunde": "player_unique_id", "id": "transactionId", "brutto": "amount"}
     assert read(path, columns=columns) == [CashbackRequest(player_unique_id="ada", transaction_id="o1", amount=5)]
 
 
-def test_a_name_of_ones_own_means_the_rows_own_key_not_one_further_in(folder: Path) -> None:
+def test_a_mapped_name_is_a_key_of_the_row_not_of_an_object_inside_it(folder: Path) -> None:
     path = written(
         folder, '{"name": "ada", "transaction_id": "o1", "amount": 5, "merchant": {"name": "Shop"}}', "o.jsonl"
     )
@@ -331,13 +331,16 @@ def test_the_first_20_bad_rows_are_named_and_the_rest_is_counted(folder: Path) -
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({"Betrag": "amont"}, "column Betrag cannot stand for amont: a cashback has player_unique_id, email"),
-        ({"Betrag": "points"}, "column Betrag cannot stand for points: a cashback has"),
-        ({"mail": "email"}, "orders.csv: has no column mail, which should stand for email"),
+        (
+            {"Betrag": "amont"},
+            "column Betrag cannot be mapped to amont: the fields of a cashback are player_unique",
+        ),
+        ({"Betrag": "points"}, "column Betrag cannot be mapped to points: the fields of a cashback are"),
+        ({"mail": "email"}, "orders.csv: has no column mail, which --map names for email"),
         ({"note": "amount"}, "orders.csv: has the column amount twice"),
     ],
 )
-def test_a_name_that_stands_for_nothing_or_for_too_much_is_refused(
+def test_a_mapping_to_no_field_or_to_a_field_that_is_there_is_refused(
     folder: Path, columns: dict[str, str], sentence: str
 ) -> None:
     path = written(folder, "player_unique_id,transaction_id,amount,note\nada,o1,5,x\n")
@@ -349,7 +352,7 @@ def test_a_file_that_cannot_be_opened_or_read_is_refused_by_its_name(folder: Pat
     assert refused(folder) == f"{folder}: Is a directory"
 
 
-def test_a_file_that_breaks_off_while_it_is_read_is_refused_by_its_name(folder: Path) -> None:
+def test_a_file_that_fails_while_it_is_read_is_refused_by_its_name(folder: Path) -> None:
     class Broken(io.BytesIO):
         def read(self, *_: object) -> bytes:
             raise OSError(5, "Input/output error")
@@ -363,7 +366,7 @@ def test_a_file_that_breaks_off_while_it_is_read_is_refused_by_its_name(folder: 
             list(rows)
 
 
-def test_what_comes_through_a_pipe_can_be_gone_through_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_can_be_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = f"{HEADER}ada,o1,5\n".encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
     with RowsFile("-") as rows:
@@ -379,7 +382,7 @@ def test_what_comes_through_a_pipe_can_be_gone_through_again(folder: Path, monke
     writer.join()
 
 
-def test_what_failed_is_written_so_that_it_reads_as_the_same_requests(folder: Path) -> None:
+def test_rows_that_failed_are_written_so_that_they_read_as_the_same_requests(folder: Path) -> None:
     requests: list[Request] = [
         CashbackRequest(
             player_unique_id="ada, the first",
@@ -398,7 +401,7 @@ def test_what_failed_is_written_so_that_it_reads_as_the_same_requests(folder: Pa
         RedeemRequest(player_unique_id="ada", transaction_id="p1", redeemed_amount=10**14),
         ManualRequest(player_unique_id="a", transaction_id="m1", username="ops", reason="two\nlines", points=-3),
     ]
-    errors = [APIError("no", code=305), OutcomeUnknownError("lost"), APIError(), None]
+    errors = [APIError("no", code=305), OutcomeUnknownError("no answer"), APIError(), None]
     results = [
         RowResult(index=index, request=request, state=State.REJECTED, error=error)
         for index, (request, error) in enumerate(zip(requests, errors, strict=True))
@@ -414,7 +417,7 @@ def test_what_failed_is_written_so_that_it_reads_as_the_same_requests(folder: Pa
     assert path.read_bytes().count(b",305,no\r\n") == 1
 
 
-def test_nothing_that_failed_makes_a_file_without_rows(folder: Path) -> None:
+def test_without_failed_rows_the_file_has_its_titles_only(folder: Path) -> None:
     path = folder / "failed.csv"
     assert write_rows(path, [], []) == 0
     assert path.read_text(encoding="utf-8").splitlines() == ["operation,row,code,message"]
