@@ -29,9 +29,10 @@ from gameball import (
     errors as all_errors,
 )
 from gameball.core.delivery import Attempt
-from gameball.models.transactions import CashbackRequest, RedeemRequest
+from gameball.models.transactions import RedeemRequest
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
+from tests.support.calls import KEYED, TRANSACTIONS
 from tests.support.server import Server, Step
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
@@ -42,23 +43,10 @@ Call = Callable[[AsyncGameball], Any]
 
 QUICK = Retries(backoff=0.01, cap=0.02)
 
-WRITES: dict[str, Call] = {
-    "cashback": lambda c: c.transactions.cashback(player_unique_id="p", transaction_id="t1", amount=10),
-    "redeem": lambda c: c.transactions.redeem(player_unique_id="p", transaction_id="t1", redeemed_amount=10),
-    "refund": lambda c: c.transactions.refund(player_unique_id="p", transaction_id="t1", original_transaction_id="t0"),
-    "manual": lambda c: c.transactions.manual(
-        player_unique_id="p", transaction_id="t1", username="admin", reason="gift", points=5
-    ),
-    "hold": lambda c: c.transactions.hold(player_unique_id="p", hold_points=5),
-    "create_coupon": lambda c: c.transactions.create_coupon(player_unique_id="p", value=5),
-    "reverse_hold": lambda c: c.transactions.reverse_hold("123"),
-}
-READS: dict[str, Call] = {
-    "list": lambda c: c.transactions.list(),
-    "for_order": lambda c: c.transactions.for_order("t1"),
-}
-KEYED = ("cashback", "redeem", "refund", "manual")
+READS: dict[str, Call] = {name: TRANSACTIONS[name] for name in ("list", "for_order")}
+WRITES: dict[str, Call] = {name: call for name, call in TRANSACTIONS.items() if name not in READS}
 CALLS = {**WRITES, **READS}
+cashback = TRANSACTIONS["cashback"].operation
 EACH_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 KINDS = ("cashback", "hold", "reverse_hold", "list")
 """One call of each kind: a write with a key, one without, one without a body, and a read."""
@@ -189,8 +177,7 @@ async def test_a_rate_limited_call_waits_as_told_and_sends_the_same_bytes(
 
 async def test_a_rate_limited_write_that_gets_through_gives_its_value(server: Server, awaited: MakeAwaited) -> None:
     server.script(server.answer(b"", status=429), server.refusal(2001), server.answer())
-    operation = transactions.cashback(CashbackRequest(player_unique_id="p", transaction_id="t1", amount=10))
-    delivered = await awaited(server.base_url, retries=QUICK).deliver(operation)
+    delivered = await awaited(server.base_url, retries=QUICK).deliver(cashback())
 
     assert (delivered.value.rewarded_points, delivered.attempts, delivered.status) == (20, 3, 200)
     assert delivered.settled_by == "answer"
@@ -459,21 +446,23 @@ async def test_a_key_that_the_api_repeats_is_not_shown(server: Server, awaited: 
     assert "unknown key ****" in str(error)
 
 
+EMAIL, MOBILE, OTP = "Jo@X.io", "+201098765432", 713_905_713_905
+"""Long enough to be in no number of seconds by chance."""
 PRIVATE: dict[str, Call] = {
     "in a call": lambda c: c.transactions.redeem(
-        player_unique_id="p", transaction_id="t", redeemed_amount=1, email="Jo@X.io", mobile="+2010", otp="9876"
+        player_unique_id="p", transaction_id="t", redeemed_amount=1, email=EMAIL, mobile=MOBILE, otp=str(OTP)
     ),
     "in a batch": lambda c: c.batches.start_redeem(
         [
             RedeemRequest(
-                player_unique_id="p", transaction_id="t", redeemed_amount=1, email="Jo@X.io", mobile="+2010", otp="9876"
+                player_unique_id="p", transaction_id="t", redeemed_amount=1, email=EMAIL, mobile=MOBILE, otp=str(OTP)
             )
         ]
     ),
     "in a body of one's own": lambda c: c.request(
-        "POST", "/x", json={"rows": [{"OTP": 9876, "Email": "Jo@X.io", "mobile": " +2010 "}]}
+        "POST", "/x", json={"rows": [{"OTP": OTP, "Email": EMAIL, "mobile": f" {MOBILE} "}]}
     ),
-    "in a query": lambda c: c.request("GET", "/x", query={"otp": 9876, "email": "Jo@X.io", "mobile": "+2010"}),
+    "in a query": lambda c: c.request("GET", "/x", query={"otp": OTP, "email": EMAIL, "mobile": MOBILE}),
 }
 
 
@@ -482,16 +471,16 @@ async def test_what_is_private_in_a_request_is_not_shown_when_the_api_repeats_it
     server: Server, awaited: MakeAwaited, caplog: pytest.LogCaptureFixture, call: Call
 ) -> None:
     caplog.set_level(logging.DEBUG, "gameball")
-    echo = "no Jo@X.io jo@x.io Jo%40X.io, +2010 %2B2010, code 9876"
+    echo = f"no {EMAIL} jo@x.io Jo%40X.io, {MOBILE} {MOBILE.replace('+', '%2B')}, code {OTP}"
     refusal = {"code": 7, "message": echo, "requestId": echo}
     server.script(server.answer(refusal, status=422, headers={"X-Request-Id": echo}))
-    told: list[Attempt] = []
-    error = await failure_of(call, awaited(server.base_url, observers=[told.append]))
+    attempts: list[Attempt] = []
+    error = await failure_of(call, awaited(server.base_url, observers=[attempts.append]))
 
     assert error.message == "no **** **** ****, **** ****, code ****"
-    assert [error.request_id, told[0].request_id] == [error.message] * 2
-    seen = f"{error!r} {error.args} {vars(error)} {told} {caplog.text}".lower()
-    assert not [word for word in ("x.io", "2010", "9876") if word in seen]
+    assert [error.request_id, attempts[0].request_id] == [error.message] * 2
+    seen = f"{error!r} {error.args} {vars(error)} {attempts} {caplog.text}".lower()
+    assert not [word for word in ("x.io", MOBILE[1:], str(OTP)) if word in seen]
 
 
 # --- the total
@@ -675,19 +664,15 @@ def test_a_failing_observer_is_logged_and_loses_nothing(
     server.script("close", EMPTY_PAGE, EMPTY_PAGE, server.answer())
     settings: dict[str, Any] = {"retries": QUICK, "observers": [fail, after.append]}
     if face == "plain":
-        reward = plain(server.base_url, **settings).send(a_cashback())
+        reward = plain(server.base_url, **settings).send(cashback())
     else:
         keys = ("api-key-of-the-tests", "secret-key-of-the-tests")
-        reward = asyncio.run(AsyncGameball(*keys, base_url=server.base_url, **settings).send(a_cashback()))
+        reward = asyncio.run(AsyncGameball(*keys, base_url=server.base_url, **settings).send(cashback()))
 
     assert reward.rewarded_points == 20
     assert len(after) == 4
     failed = [record for record in caplog.records if record.name == "gameball" and record.levelno == logging.ERROR]
     assert [record.getMessage() for record in failed] == ["an observer failed"] * 4
-
-
-def a_cashback() -> Any:
-    return transactions.cashback(CashbackRequest(player_unique_id="p", transaction_id="t1", amount=10))
 
 
 # --- cancellation

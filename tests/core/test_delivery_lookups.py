@@ -25,8 +25,9 @@ from gameball import (
     Timeouts,
     TransactionTimeTakenError,
 )
-from gameball.models.transactions import CashbackRequest, ManualRequest, RedeemRequest, RefundRequest
+from gameball.models.transactions import CashbackRequest
 from gameball.resources import transactions
+from tests.support.calls import KEYED, ORDER_LISTED, TRANSACTIONS
 from tests.support.server import Server, Step
 
 MakeAwaited = Callable[..., AsyncGameball]
@@ -36,47 +37,10 @@ pytestmark = pytest.mark.usefixtures("quick_looks")
 QUICK: Final = Retries(backoff=0.01, cap=0.02)
 SHORT: Final = Timeouts(total=0.2)
 
-OPERATIONS: Final[Mapping[str, Callable[..., Operation[Any]]]] = {
-    "cashback": lambda **more: transactions.cashback(
-        CashbackRequest(player_unique_id="p", transaction_id="t1", amount=10, **more)
-    ),
-    "redeem": lambda **more: transactions.redeem(
-        RedeemRequest(player_unique_id="p", transaction_id="t1", redeemed_amount=10, **more)
-    ),
-    "refund": lambda **more: transactions.refund(
-        RefundRequest(player_unique_id="p", transaction_id="t1", original_transaction_id="t0", amount=10, **more)
-    ),
-    "manual": lambda **more: transactions.manual(
-        ManualRequest(player_unique_id="p", transaction_id="t1", username="admin", reason="gift", points=20, **more)
-    ),
-}
-EACH: Final = pytest.mark.parametrize("name", OPERATIONS)
-
-ROW: Final = {
-    "transactionId": "t1",
-    "gameballTransactionId": 17178,
-    "playerUniqueId": "p",
-    "direction": "+",
-    "points": 20,
-    "amount": 10,
-    "transactionTime": "2024-01-01T00:00:00Z",
-    "status": "Active",
-}
-ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "cashback": {**ROW, "type": "PaymentReward"},
-    "redeem": {**ROW, "type": "Redemption", "direction": "-"},
-    "refund": {**ROW, "type": "PartialRefund"},
-    "manual": {**ROW, "type": "ManualAccumulation"},
-}
-ORDER_ROW: Final = {"gameballTransactionId": 17178, "transactionType": "PartialRefund", "transactionId": "t1"}
-PAYMENT_ROW: Final = {"gameballTransactionId": 17000, "transactionType": "Payment", "transactionId": "t0"}
-ORDER: Final = {"orderTransactions": [PAYMENT_ROW, ORDER_ROW], "total": 2, "count": 2}
-ANSWERS: Final[Mapping[str, Any]] = {
-    "cashback": {"playerUniqueId": "p", "gameballTransactionId": 17178, "rewardedPoints": 20},
-    "redeem": {"playerUniqueId": "p", "gameballTransactionId": 17178, "redeemedPoints": 20},
-    "refund": ORDER,
-    "manual": {"playerUniqueId": "p", "gameballTransactionId": 17178, "points": 20},
-}
+EACH: Final = pytest.mark.parametrize("name", KEYED)
+cashback: Final = TRANSACTIONS["cashback"].operation
+ROW: Final = TRANSACTIONS["cashback"].listed or {}
+PAYMENT_ROW: Final = ORDER_LISTED["orderTransactions"][0]
 
 
 def page(*rows: Mapping[str, Any]) -> bytes:
@@ -85,7 +49,9 @@ def page(*rows: Mapping[str, Any]) -> bytes:
 
 def found(name: str) -> tuple[bytes, ...]:
     """What the API answers when the transaction is there; of a refund the order tells the rest."""
-    return (page(ROWS[name]), *((Server.answer(ORDER),) if name == "refund" else ()))
+    row = TRANSACTIONS[name].listed
+    assert row is not None
+    return (page(row), *((Server.answer(ORDER_LISTED),) if name == "refund" else ()))
 
 
 NOTHING: Final = page()
@@ -137,7 +103,7 @@ async def test_a_lost_write_that_is_found_gives_what_its_answer_would_have_said(
 ) -> None:
     server.script(lost, *found(name))
     client = awaited(server.base_url, retries=QUICK, timeouts=Timeouts(attempt=0.07))
-    delivered = await client.deliver(OPERATIONS[name]())
+    delivered = await client.deliver(TRANSACTIONS[name].operation())
 
     check_value(delivered.value)
     assert (delivered.settled_by, delivered.attempts, delivered.lookups, delivered.status) == ("lookup", 1, 1, 200)
@@ -150,8 +116,8 @@ async def test_a_lost_write_that_is_found_gives_what_its_answer_would_have_said(
 async def test_a_lost_write_that_is_twice_not_found_is_sent_again_byte_for_byte(
     server: Server, awaited: MakeAwaited, name: str, lost: Step
 ) -> None:
-    server.script(lost, NOTHING, NOTHING, server.answer(ANSWERS[name]))
-    delivered = await awaited(server.base_url, retries=QUICK).deliver(OPERATIONS[name]())
+    server.script(lost, NOTHING, NOTHING, server.answer(TRANSACTIONS[name].answer))
+    delivered = await awaited(server.base_url, retries=QUICK).deliver(TRANSACTIONS[name].operation())
 
     check_value(delivered.value)
     assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("answer", 2, 2)
@@ -162,7 +128,7 @@ async def test_a_lost_write_that_is_twice_not_found_is_sent_again_byte_for_byte(
 
 async def test_a_write_that_was_slow_to_appear_is_not_sent_again(server: Server, awaited: MakeAwaited) -> None:
     server.script("close", NOTHING, *found("cashback"))
-    delivered = await awaited(server.base_url, retries=QUICK).deliver(OPERATIONS["cashback"]())
+    delivered = await awaited(server.base_url, retries=QUICK).deliver(cashback())
 
     assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("lookup", 1, 2)
     assert server.methods == ["POST", "GET", "GET"]
@@ -173,7 +139,7 @@ async def test_the_waits_between_are_half_a_second_and_two(
 ) -> None:
     monkeypatch.undo()  # the real ones
     server.script("close", NOTHING, NOTHING, server.answer())
-    await awaited(server.base_url).send(OPERATIONS["cashback"]())
+    await awaited(server.base_url).send(cashback())
     lost, first_look, second_look, resent = (seen.at for seen in server.requests)
 
     assert 0.5 <= first_look - lost < 1.0
@@ -185,7 +151,7 @@ async def test_lost_again_it_is_looked_up_again_until_the_attempts_are_spent(
     server: Server, awaited: MakeAwaited
 ) -> None:
     server.script(*("close", NOTHING, NOTHING) * 3, "close", NOTHING)
-    error = await failure_of(awaited(server.base_url, retries=QUICK), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url, retries=QUICK), cashback())
 
     assert type(error) is OutcomeUnknownError
     assert server.methods == ["POST", "GET", "GET"] * 4
@@ -197,7 +163,7 @@ async def test_attempts_that_are_spent_with_an_absent_transaction_leave_the_outc
     server: Server, awaited: MakeAwaited
 ) -> None:
     server.script("close", NOTHING)
-    error = await failure_of(awaited(server.base_url, retries=Retries(attempts=1)), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url, retries=Retries(attempts=1)), cashback())
 
     assert (type(error), error.outcome, error.attempts) == (OutcomeUnknownError, "unknown", 1)
     assert server.methods == ["POST", "GET", "GET"]
@@ -223,7 +189,7 @@ async def test_a_list_that_cannot_be_read_is_asked_again_and_nothing_is_sent_on_
 ) -> None:
     server.script("close", *[unreadable] * 3, NOTHING, *found("cashback"))
     client = awaited(server.base_url, retries=QUICK, timeouts=Timeouts(attempt=0.05))
-    delivered = await client.deliver(OPERATIONS["cashback"]())
+    delivered = await client.deliver(cashback())
 
     check_value(delivered.value)
     assert (delivered.settled_by, delivered.lookups) == ("lookup", 5)
@@ -238,7 +204,7 @@ async def test_a_list_that_stays_down_leaves_the_outcome_unknown_within_the_dead
     server.script("close", down)
     began = time.monotonic()
     client = awaited(server.base_url, retries=QUICK, timeouts=Timeouts(attempt=0.05, total=0.15))
-    error = await failure_of(client, OPERATIONS[name]())
+    error = await failure_of(client, TRANSACTIONS[name].operation())
 
     assert time.monotonic() - began < 0.15 + 0.3
     assert (type(error), error.outcome, error.attempts) == (OutcomeUnknownError, "unknown", 1)
@@ -252,7 +218,7 @@ async def test_a_list_that_asks_for_more_patience_than_there_is_ends_the_call_at
 ) -> None:
     server.script("close", server.answer({}, status=429, headers={"Retry-After": "60"}))
     began = time.monotonic()
-    error = await failure_of(awaited(server.base_url, timeouts=Timeouts(total=5)), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url, timeouts=Timeouts(total=5)), cashback())
 
     assert time.monotonic() - began < 1
     assert (type(error), error.outcome) == (OutcomeUnknownError, "unknown")
@@ -264,7 +230,7 @@ async def test_a_list_that_asks_for_no_patience_at_all_is_not_hammered(
     server: Server, awaited: MakeAwaited, status: int
 ) -> None:
     server.script("close", server.answer({}, status=status, headers={"Retry-After": "0"}))
-    await failure_of(awaited(server.base_url, timeouts=Timeouts(total=0.15)), OPERATIONS["cashback"]())
+    await failure_of(awaited(server.base_url, timeouts=Timeouts(total=0.15)), cashback())
 
     # A look-up each 0.01 s, as long as the first one waits here, would be fifteen.
     assert len(server.requests) < 20
@@ -274,7 +240,7 @@ async def test_keys_that_are_refused_to_the_list_end_the_call_with_an_unknown_ou
     server: Server, awaited: MakeAwaited
 ) -> None:
     server.script("close", server.answer({}, status=401))
-    error = await failure_of(awaited(server.base_url), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url), cashback())
 
     assert (type(error), error.outcome, error.operation) == (AuthenticationError, "unknown", "transactions.cashback")
     assert server.methods == ["POST", "GET"]
@@ -284,7 +250,7 @@ async def test_keys_that_are_refused_to_the_repetition_leave_the_outcome_unknown
     server: Server, awaited: MakeAwaited
 ) -> None:
     server.script("close", NOTHING, NOTHING, server.answer({}, status=401))
-    error = await failure_of(awaited(server.base_url, retries=QUICK), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url, retries=QUICK), cashback())
 
     assert (type(error), error.outcome) == (AuthenticationError, "unknown")
 
@@ -297,7 +263,7 @@ async def test_a_refusal_after_a_lost_try_is_looked_up_and_found_it_is_the_value
     server: Server, awaited: MakeAwaited, code: int
 ) -> None:
     server.script("close", NOTHING, NOTHING, server.refusal(code), *found("cashback"))
-    delivered = await awaited(server.base_url, retries=QUICK).deliver(OPERATIONS["cashback"]())
+    delivered = await awaited(server.base_url, retries=QUICK).deliver(cashback())
 
     check_value(delivered.value)
     assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("lookup", 2, 3)
@@ -308,7 +274,7 @@ async def test_a_refusal_after_a_lost_try_that_is_not_found_leaves_the_outcome_u
     server: Server, awaited: MakeAwaited, code: int
 ) -> None:
     server.script("close", NOTHING, NOTHING, server.refusal(code), NOTHING)
-    error = await failure_of(awaited(server.base_url, retries=QUICK), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url, retries=QUICK), cashback())
 
     assert isinstance(error, OutcomeUnknownError)
     assert (error.outcome, error.code, error.attempts) == ("unknown", code, 2)
@@ -331,7 +297,7 @@ async def test_a_duplicate_that_is_this_very_transaction_is_returned(
     server: Server, awaited: MakeAwaited, name: str, code: int
 ) -> None:
     server.script(server.refusal(code), *found(name))
-    delivered = await awaited(server.base_url).deliver(OPERATIONS[name]())
+    delivered = await awaited(server.base_url).deliver(TRANSACTIONS[name].operation())
 
     check_value(delivered.value)
     assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("duplicate", 1, 1)
@@ -342,8 +308,8 @@ async def test_a_duplicate_that_is_this_very_transaction_is_returned(
 async def test_a_duplicate_that_is_another_transaction_is_not_applied(
     server: Server, awaited: MakeAwaited, code: int, other: Mapping[str, Any]
 ) -> None:
-    server.script(server.refusal(code), page({**ROWS["cashback"], **other}))
-    error = await failure_of(awaited(server.base_url), OPERATIONS["cashback"]())
+    server.script(server.refusal(code), page({**ROW, **other}))
+    error = await failure_of(awaited(server.base_url), cashback())
 
     assert isinstance(error, DuplicateTransactionError)
     assert (error.outcome, error.code, error.attempts, error.status) == ("not_applied", code, 1, 422)
@@ -356,7 +322,7 @@ async def test_a_duplicate_is_looked_for_at_once(
     monkeypatch.undo()
     server.script(server.refusal(305), *found("cashback"))
     began = time.monotonic()
-    await awaited(server.base_url).send(OPERATIONS["cashback"]())
+    await awaited(server.base_url).send(cashback())
 
     assert time.monotonic() - began < 0.4
 
@@ -364,9 +330,9 @@ async def test_a_duplicate_is_looked_for_at_once(
 async def test_a_row_of_another_spelling_or_none_of_this_id_is_no_evidence(
     server: Server, awaited: MakeAwaited
 ) -> None:
-    rows = [{**ROWS["cashback"], "transactionId": other} for other in ("T1", "t1 ", "t10")]
+    rows = [{**ROW, "transactionId": other} for other in ("T1", "t1 ", "t10")]
     server.script("close", page(*rows), page(*rows), server.answer())
-    delivered = await awaited(server.base_url, retries=QUICK).deliver(OPERATIONS["cashback"]())
+    delivered = await awaited(server.base_url, retries=QUICK).deliver(cashback())
 
     assert (delivered.settled_by, delivered.attempts) == ("answer", 2)
 
@@ -375,8 +341,8 @@ async def test_a_row_of_another_spelling_or_none_of_this_id_is_no_evidence(
 async def test_a_merged_player_may_go_by_another_id(
     server: Server, awaited: MakeAwaited, channel: Mapping[str, str]
 ) -> None:
-    server.script("close", page({**ROWS["cashback"], "playerUniqueId": "the one he was merged into"}))
-    delivered = await awaited(server.base_url).deliver(OPERATIONS["cashback"](**channel))
+    server.script("close", page({**ROW, "playerUniqueId": "the one he was merged into"}))
+    delivered = await awaited(server.base_url).deliver(cashback(**channel))
 
     assert delivered.value.player_unique_id == "the one he was merged into"
     assert delivered.settled_by == "lookup"
@@ -387,7 +353,7 @@ async def test_a_duplicate_that_cannot_be_found_has_an_unknown_outcome(
     server: Server, awaited: MakeAwaited, list_says: Step
 ) -> None:
     server.script(server.refusal(305), list_says)
-    error = await failure_of(awaited(server.base_url, retries=QUICK, timeouts=SHORT), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url, retries=QUICK, timeouts=SHORT), cashback())
 
     assert (type(error), error.outcome, error.attempts) == (DuplicateTransactionError, "unknown", 1)
     assert server.methods.count("POST") == 1
@@ -397,15 +363,15 @@ async def test_a_duplicate_that_may_not_be_looked_up_is_not_called_unapplied(
     server: Server, awaited: MakeAwaited
 ) -> None:
     server.script(server.refusal(305), server.answer({}, status=403))
-    error = await failure_of(awaited(server.base_url), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url), cashback())
 
     assert error.outcome == "unknown"
 
 
 async def test_lost_and_then_refused_for_another_transactions_sake(server: Server, awaited: MakeAwaited) -> None:
-    other = page({**ROWS["cashback"], "playerUniqueId": "q"})
+    other = page({**ROW, "playerUniqueId": "q"})
     server.script("close", other, other, server.refusal(305), other)
-    error = await failure_of(awaited(server.base_url, retries=QUICK), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url, retries=QUICK), cashback())
 
     assert isinstance(error, DuplicateTransactionError)
     assert (error.outcome, error.code) == ("unknown", 305)
@@ -416,7 +382,7 @@ async def test_a_time_that_the_caller_gave_and_is_taken_is_the_callers_to_change
     server: Server, awaited: MakeAwaited, name: str
 ) -> None:
     server.script(server.refusal(304), NOTHING)
-    operation = OPERATIONS[name](transaction_time=datetime(2024, 1, 1, tzinfo=UTC))
+    operation = TRANSACTIONS[name].operation(transaction_time=datetime(2024, 1, 1, tzinfo=UTC))
     error = await failure_of(awaited(server.base_url), operation)
 
     assert (type(error), error.outcome, error.attempts) == (TransactionTimeTakenError, "not_applied", 1)
@@ -432,8 +398,8 @@ def without_time(body: bytes) -> bytes:
 async def test_a_time_of_ours_that_is_taken_is_stamped_anew_and_nothing_else_changes(
     server: Server, awaited: MakeAwaited, name: str
 ) -> None:
-    server.script(server.refusal(304), NOTHING, server.answer(ANSWERS[name]))
-    delivered = await awaited(server.base_url).deliver(OPERATIONS[name]())
+    server.script(server.refusal(304), NOTHING, server.answer(TRANSACTIONS[name].answer))
+    delivered = await awaited(server.base_url).deliver(TRANSACTIONS[name].operation())
 
     check_value(delivered.value)
     assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("answer", 2, 1)
@@ -446,7 +412,7 @@ async def test_what_was_stamped_anew_and_lost_is_sent_again_with_its_new_time(
     server: Server, awaited: MakeAwaited
 ) -> None:
     server.script(server.refusal(304), NOTHING, "close", NOTHING, NOTHING, server.answer())
-    await awaited(server.base_url, retries=QUICK).send(OPERATIONS["cashback"]())
+    await awaited(server.base_url, retries=QUICK).send(cashback())
     old, new, again = (seen.body for seen in server.requests if seen.method == "POST")
 
     assert old != new == again
@@ -454,7 +420,7 @@ async def test_what_was_stamped_anew_and_lost_is_sent_again_with_its_new_time(
 
 async def test_times_that_are_always_taken_end_with_the_attempts(server: Server, awaited: MakeAwaited) -> None:
     server.script(*(server.refusal(304), NOTHING) * 4, server.answer())
-    error = await failure_of(awaited(server.base_url, retries=QUICK), OPERATIONS["cashback"]())
+    error = await failure_of(awaited(server.base_url, retries=QUICK), cashback())
 
     assert (type(error), error.attempts) == (TransactionTimeTakenError, 4)
     assert server.methods == ["POST", "GET"] * 4
@@ -469,8 +435,8 @@ async def test_times_that_are_always_taken_end_with_the_attempts(server: Server,
 async def test_a_refund_is_settled_by_its_row_where_its_order_cannot_tell(
     server: Server, awaited: MakeAwaited, order: Step
 ) -> None:
-    server.script("close", page(ROWS["refund"]), order)
-    refunded = await awaited(server.base_url).send(OPERATIONS["refund"]())
+    server.script("close", found("refund")[0], order)
+    refunded = await awaited(server.base_url).send(TRANSACTIONS["refund"].operation())
 
     assert [row.transaction_id for row in refunded.order_transactions] == ["t1"]
     assert (refunded.total, refunded.count) == (None, None)
@@ -482,8 +448,8 @@ async def test_a_refund_under_the_id_of_another_orders_refund_is_not_applied(
     server: Server, awaited: MakeAwaited, code: int
 ) -> None:
     its_order = Server.answer({"orderTransactions": [PAYMENT_ROW], "total": 1, "count": 1})
-    server.script(server.refusal(code), page(ROWS["refund"]), its_order)
-    error = await failure_of(awaited(server.base_url), OPERATIONS["refund"]())
+    server.script(server.refusal(code), found("refund")[0], its_order)
+    error = await failure_of(awaited(server.base_url), TRANSACTIONS["refund"].operation())
 
     assert isinstance(error, DuplicateTransactionError)
     assert (error.outcome, error.code, error.attempts) == ("not_applied", code, 1)
@@ -530,10 +496,10 @@ async def test_look_ups_are_made_even_when_no_resends_are_left(server: Server, a
     client = awaited(server.base_url, retries=QUICK)
     client._delivery.budget.left = 0
     server.script("close", NOTHING, *found("cashback"))
-    check_value(await client.send(OPERATIONS["cashback"]()))
+    check_value(await client.send(cashback()))
 
     server.script("close", NOTHING)
-    error = await failure_of(client, OPERATIONS["cashback"]())
+    error = await failure_of(client, cashback())
     assert (type(error), error.outcome, error.attempts) == (OutcomeUnknownError, "unknown", 1)
 
 

@@ -42,51 +42,24 @@ from gameball.errors import (
     UnexpectedAnswerError,
     api_error,
 )
-from gameball.models.transactions import (
-    CashbackRequest,
-    CouponRequest,
-    HoldRequest,
-    ManualRequest,
-    RedeemRequest,
-    RefundRequest,
-    TransactionFilter,
-)
-from gameball.resources import transactions
 from gameball.settings import Retries
+from tests.support import calls
+from tests.support.calls import OPERATIONS, TRANSACTIONS
 
 Finding: TypeAlias = Found[Any] | Different | Absent
 Event: TypeAlias = Problem | Finding
 
 NOON = datetime(2019, 9, 19, 12, tzinfo=UTC)
 
-CALLS: dict[str, Operation[Any]] = {
-    operation.name.removeprefix("transactions."): operation
-    for operation in (
-        transactions.cashback(CashbackRequest(player_unique_id="p", transaction_id="t", amount=1)),
-        transactions.redeem(RedeemRequest(player_unique_id="p", transaction_id="t", redeemed_amount=1)),
-        transactions.refund(RefundRequest(player_unique_id="p", transaction_id="t", original_transaction_id="o")),
-        transactions.manual(
-            ManualRequest(player_unique_id="p", transaction_id="t", username="u", reason="r", points=1)
-        ),
-        transactions.hold(HoldRequest(player_unique_id="p", amount=1)),
-        transactions.create_coupon(CouponRequest(player_unique_id="p", value=1)),
-        transactions.reverse_hold("h"),
-        transactions.transaction_page(TransactionFilter()),
-        transactions.for_order("o"),
-    )
-}
-CALLS["with its own time"] = transactions.cashback(
-    CashbackRequest(player_unique_id="p", transaction_id="t", amount=1, transaction_time=NOON)
-)
-CALLS["update"] = Operation(
-    name="clients.update", method="PUT", path="/integrations/client", returns=type(None), replay=Replay.SAFE
-)
+CALLS: dict[str, Operation[Any]] = {name: sample.operation() for name, sample in TRANSACTIONS.items()}
+CALLS["with its own time"] = TRANSACTIONS["cashback"].operation(transaction_time=NOON)
+CALLS["update without advice"] = evolve(OPERATIONS["clients.update"], check="")
 CALLS["get once"] = Operation(name="GET /charge", method="GET", path="/charge", returns=object, replay=Replay.NEVER)
 
 READS = ("list", "for_order")
-SAFE_WRITES = ("reverse_hold", "update")
-KEYED = ("cashback", "redeem", "refund", "manual", "with its own time")
-NEVER = ("hold", "create_coupon")
+SAFE_WRITES = ("reverse_hold", "update without advice")
+KEYED = (*calls.KEYED, "with its own time")
+NEVER = calls.UNKEYED
 
 
 def failure(fault: Fault, *, sent: bool) -> Failure:
@@ -358,7 +331,7 @@ def test_but_a_read_changes_nothing_whatever_came_before(call: str, problem: Gam
 
 @for_each_problem([*CLEAR, *DUPLICATE])
 def test_a_safe_write_refused_after_a_lost_try_is_unknown_with_the_code(problem: APIError) -> None:
-    error = Told("update").ends(LOST, problem)
+    error = Told("update without advice").ends(LOST, problem)
 
     assert isinstance(error, OutcomeUnknownError)
     assert error.code == problem.code
@@ -485,7 +458,7 @@ def test_the_error_keeps_what_the_api_said_last() -> None:
 
 
 def test_without_advice_there_is_no_advice() -> None:
-    error = Told("update", retries=Retries(attempts=1)).ends(LOST)
+    error = Told("update without advice", retries=Retries(attempts=1)).ends(LOST)
 
     assert isinstance(error, OutcomeUnknownError)
     assert error.message == "it may have been applied, and nothing settles it (it broke)"

@@ -15,16 +15,12 @@ from gameball import (
     BatchResponse,
     BatchRow,
     CashbackConfiguration,
-    CashbackRequest,
     ChallengeConfiguration,
     Configuration,
     GameballError,
-    ManualRequest,
     Operation,
     PartnerClient,
-    RedeemRequest,
     RedemptionConfiguration,
-    RefundRequest,
 )
 from gameball.core import codec
 from gameball.core.codec import decode, load
@@ -32,40 +28,11 @@ from gameball.core.http import Response
 from gameball.models import batches as batch_models, clients as client_models, configurations as configuration_models
 from gameball.models.clients import ClientKeys, ClientRequest, ClientUpdate
 from gameball.models.shared import OpenEnum, Points
-from gameball.models.transactions import CouponRequest, HoldRequest, TransactionFilter
-from gameball.resources import batches, clients, configurations, transactions
 from gameball.resources.raw import raw
 from gameball.settings import Secret
+from tests.support.calls import OPERATIONS
 
-KEYED: dict[str, Any] = {"player_unique_id": "p", "transaction_id": "t"}
-CLIENT = ClientRequest(
-    name="n", email="e", mobile="m", store_name="s", domain="d", country="c", currency="USD", time_zone="GMT"
-)
-OPERATIONS: tuple[Operation[Any], ...] = (
-    transactions.cashback(CashbackRequest(**KEYED, amount=1)),
-    transactions.redeem(RedeemRequest(**KEYED, redeemed_amount=1)),
-    transactions.refund(RefundRequest(**KEYED, original_transaction_id="o")),
-    transactions.hold(HoldRequest(player_unique_id="p", hold_points=1)),
-    transactions.reverse_hold("ref"),
-    transactions.manual(ManualRequest(**KEYED, username="u", reason="r", points=1)),
-    transactions.transaction_page(TransactionFilter()),
-    transactions.for_order("o"),
-    transactions.create_coupon(CouponRequest(player_unique_id="p", rule_id=1)),
-    batches.start_balance(["p"]),
-    batches.get("213"),
-    batches.stop("213"),
-    clients.create(CLIENT),
-    clients.update("s", ClientUpdate(plan="Pro")),
-    configurations.configuration(),
-    configurations.challenge("1"),
-    configurations.redemption(),
-    configurations.cashback(),
-)
-READS = [operation for operation in OPERATIONS if operation.returns is not NoneType]
-
-
-def test_these_are_the_18_operations() -> None:
-    assert len({operation.name for operation in OPERATIONS}) == len(OPERATIONS) == 18
+READS = [operation for operation in OPERATIONS.values() if operation.returns is not NoneType]
 
 
 # --- anything at all
@@ -81,7 +48,7 @@ def fields_of(kind: Any) -> set[str]:
 
 
 KEYS = [
-    *sorted(set().union(*(fields_of(operation.returns) for operation in OPERATIONS))),
+    *sorted(set().union(*(fields_of(operation.returns) for operation in OPERATIONS.values()))),
     "challenges",
     "challengesConfig",
     "jobId",
@@ -156,7 +123,7 @@ def value_or_error(operation: Operation[Any], body: bytes, status: int) -> None:
     assert len(lines) == 1
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 @settings(max_examples=25)
 @given(value=ANY_JSON, status=STATUSES)
 def test_any_json_gives_a_value_or_one_of_our_errors(operation: Operation[Any], value: Any, status: int) -> None:
@@ -173,7 +140,7 @@ def test_nearly_an_answer_gives_a_value_or_one_of_our_errors(operation: Operatio
 
 @pytest.mark.parametrize(
     "operation",
-    [*OPERATIONS, raw("GET", "/x", query=None, json=None, replay=None)],
+    [*OPERATIONS.values(), raw("GET", "/x", query=None, json=None, replay=None)],
     ids=lambda operation: operation.name,
 )
 @settings(max_examples=20)
@@ -185,7 +152,7 @@ def test_any_bytes_give_a_value_or_one_of_our_errors(operation: Operation[Any], 
 @given(secret=st.text(min_size=12).filter(str.strip), rest=ANY_JSON)
 def test_no_key_of_a_spoilt_answer_is_in_its_error(secret: str, rest: Any) -> None:
     secret = f"key {secret.encode().hex()} key"
-    operation = clients.create(CLIENT)
+    operation = OPERATIONS["clients.create"]
     body = json.dumps({"apiKey": secret, "secretKey": [secret], "gameballId": rest, "message": rest}).encode()
     with pytest.raises(GameballError) as caught:
         decode(operation, Response(status=200, headers={}, body=body))
@@ -267,7 +234,7 @@ def test_a_model_survives_the_way_out_and_back(kind: type[Any], data: st.DataObj
 
 @given(challenges=st.lists(some(ChallengeConfiguration), max_size=2).map(tuple))
 def test_challenges_survive_under_either_key(challenges: tuple[ChallengeConfiguration, ...]) -> None:
-    operation = configurations.challenge("1")
+    operation = OPERATIONS["configurations.challenge"]
     for key in ("challenges", "challengesConfig"):
         body = codec.write({key: list(challenges)})
         assert decode(operation, Response(status=200, headers={}, body=body)) == challenges
