@@ -14,6 +14,18 @@ from attrs import field, frozen
 Outcome = Literal["applied", "not_applied", "unknown"]
 
 
+def printable(text: str) -> str:
+    r"""The text in one line, its control and invisible characters shown as escapes, as in `\x1b`, `\n` or `\u200b`.
+
+    For whatever others wrote (ids, titles, the API's messages) on its way to a terminal, a log line or a report.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
 def _restore(cls: "type[GameballError]", args: tuple[object, ...], state: dict[str, Any]) -> "GameballError":
     error = cls.__new__(cls, *args)
     error.args = args  # an OSError (TimeoutError) leaves them to its constructor
@@ -64,7 +76,7 @@ class GameballError(Exception):
 
     def __str__(self) -> str:
         about = [part for part in (self.operation, self._transaction(), *self._particulars()) if part]
-        return f"{self._headline()} ({', '.join(about)})" if about else self._headline()
+        return printable(f"{self._headline()} ({', '.join(about)})" if about else self._headline())
 
     def __reduce__(self) -> tuple[Callable[..., "GameballError"], tuple[Any, ...]]:
         """Errors cross process borders (Celery, multiprocessing) whole, whatever their constructors ask for."""

@@ -33,6 +33,7 @@ from gameball.errors import (
     TransactionTimeTakenError,
     UnexpectedAnswerError,
     api_error,
+    printable,
 )
 
 
@@ -292,3 +293,27 @@ def test_the_message_is_the_apis_own_or_else_the_meaning_of_its_code(
     code: int | None, said: str | None, message: str
 ) -> None:
     assert api_error(422, code, said).message == message
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ünïcode, 日本 and the \U0001f600", "Ünïcode, 日本 and the \U0001f600"),
+        ("\x1b]0;owned\x07\x1b[2J", r"\x1b]0;owned\x07\x1b[2J"),
+        ("two\r\nlines\tand\x0bmore\x85\u2028\u2029", r"two\r\nlines\tand\x0bmore\x85\u2028\u2029"),
+        ("\x9b31m\x7f\x00", r"\x9b31m\x7f\x00"),
+        ("\ufeffa\u200bb\u202ec\u2066\xa0\xad", r"\ufeffa\u200bb\u202ec\u2066\xa0\xad"),
+        ("half of a pair: \ud800", r"half of a pair: \ud800"),
+    ],
+)
+def test_printable_text_is_one_line_without_hidden_characters(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_an_error_prints_in_one_line_whatever_the_api_wrote(kind: type[GameballError]) -> None:
+    error = kind("no\x1b[2J\nrow 1: applied", transaction_id="t\x1b]0;x\x07", operation="transactions.cashback")
+    assert str(error).isprintable()
+    assert error.message == "no\x1b[2J\nrow 1: applied"
+    assert error.transaction_id == "t\x1b]0;x\x07"
