@@ -1,33 +1,48 @@
-"""The README's examples run as they stand, in the order of the page, against one local Gameball."""
+"""The examples of README and docs/ run as they stand, in the order of their page, against a local Gameball."""
 
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from datetime import datetime, timedelta, timezone
-from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from gameball import cli
+from gameball import cli, errors
 from gameball.sandbox import Sandbox
 
-README = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    str(file.relative_to(ROOT)): file.read_text(encoding="utf-8")
+    for file in [
+        *(ROOT / "README.md", ROOT / "SECURITY.md", ROOT / ".github/CONTRIBUTING.md", ROOT / "benchmarks/README.md"),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
+}
+SECTIONS: Mapping[str, str] = dict(
+    re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGES["README.md"], re.MULTILINE | re.DOTALL)
+)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def code(section: str) -> str:
-    """The section's examples, which follow on one another."""
-    return "\n".join(re.findall(r"^```python\n(.*?)^```", SECTIONS[section], re.MULTILINE | re.DOTALL))
+def blocks(text: str, language: str) -> list[str]:
+    return [block for kind, block in BLOCK.findall(text) if kind == language]
 
 
 def run(section: str) -> dict[str, Any]:
+    """Run the examples of a section of README, which follow on one another; the names that they leave."""
     names: dict[str, Any] = {"__name__": section}
-    exec(compile(code(section), f"README.md, {section}", "exec", dont_inherit=True), names)  # noqa: S102 (ours)
+    execute("\n".join(blocks(SECTIONS[section], "python")), section, names)
     return names
+
+
+def execute(code: str, name: str, names: dict[str, Any]) -> None:
+    exec(compile(code, name, "exec", dont_inherit=True), names)  # noqa: S102 (ours)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +53,16 @@ def local_gameball() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def keys_in_the_environment(local_gameball: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GAMEBALL_API_KEY", local_gameball.api_key)
-    monkeypatch.setenv("GAMEBALL_SECRET_KEY", local_gameball.secret_key)
-    monkeypatch.setenv("GAMEBALL_BASE_URL", local_gameball.base_url)
+    point_to(local_gameball, monkeypatch)
+
+
+def point_to(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAMEBALL_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("GAMEBALL_SECRET_KEY", sandbox.secret_key)
+    monkeypatch.setenv("GAMEBALL_BASE_URL", sandbox.base_url)
+
+
+# --- README, section by section
 
 
 def test_the_awaited_example_prints_the_points_and_the_transaction(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +89,7 @@ async def test_the_fastapi_example_rewards_through_its_route(local_gameball: San
     assert local_gameball.ledger.balance("player9") == 20
 
 
-def test_the_error_example_tells_a_duplicate_and_a_computed_float(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_error_example_shows_a_duplicate_and_a_computed_float(capsys: pytest.CaptureFixture[str]) -> None:
     run("When something goes wrong")
     duplicate, computed = capsys.readouterr().out.splitlines()
     assert duplicate.startswith("305 ")
@@ -75,39 +97,83 @@ def test_the_error_example_tells_a_duplicate_and_a_computed_float(capsys: pytest
     assert computed.startswith("amount must have at most 15 significant digits")
 
 
-def test_the_examples_of_a_hold_a_batch_and_a_partner_say_what_happened(
-    local_gameball: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run("Holding, batches, partners")
-    *_, batch, partner = capsys.readouterr().out.splitlines()
-    assert local_gameball.ledger.balance("player7") == 500 - 150
-    assert batch == "10 rewarded, 0 failed"
-    assert partner == "ClientKeys(api_key=Secret('****'), secret_key=Secret('****'), gameball_id=2) 2"
-
-
-def test_the_story_of_a_file_runs_as_it_is_told(
+def test_the_example_of_many_rows_rewards_them_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its lines are those of the commands, but for the interrupt, the rate and the time."""
     monkeypatch.chdir(tmp_path)
-    section = SECTIONS["From orders.csv to report.json"]
-    (titles, *first_orders) = re.findall(r"^```csv\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0].splitlines()
+    Path("orders.csv").write_text("order_no,player_unique_id,amount\nA-1,player0,20.50\n", encoding="utf-8")
+    (command,) = commands(SECTIONS["Many rows"])
+    monkeypatch.setattr(sys, "argv", command)
+    assert cli.main() == 0
+    assert "1 applied" in capsys.readouterr().out
+    run("Many rows")
+    assert capsys.readouterr().out == "20 rewarded, 0 rejected, 0 to review\n"
+
+
+RUN = {"Awaited", "Plain", "FastAPI", "When something goes wrong", "Many rows"}
+
+
+def test_no_example_of_readme_is_left_out() -> None:
+    assert {name for name, text in SECTIONS.items() if blocks(text, "python") or blocks(text, "console")} == RUN
+
+
+@pytest.mark.parametrize("section", ["Try it", "Test it"])
+def test_a_newcomer_needs_one_command(section: str) -> None:
+    (block,) = blocks(SECTIONS[section], "sh")
+    assert len(block.splitlines()) == 1
+
+
+def test_readme_is_read_in_one_go() -> None:
+    assert len(PAGES["README.md"].splitlines()) < 250
+
+
+# --- docs/, page by page
+
+
+def commands(text: str) -> list[list[str]]:
+    """The command lines of the console blocks."""
+    return [line.split()[1:] for block in blocks(text, "console") for line in block.splitlines() if line[:2] == "$ "]
+
+
+DOCS = [name for name, text in PAGES.items() if name.startswith("docs/") and blocks(text, "python")]
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_a_page_of_the_docs_prints_what_it_says(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each example runs after those above it; a block of text directly below it is what it prints."""
+    with Sandbox() as sandbox:
+        point_to(sandbox, monkeypatch)
+        names: dict[str, Any] = {"__name__": page}
+        found = BLOCK.findall(PAGES[page])
+        for (language, code), (next_language, expected) in zip(found, [*found[1:], ("", "")], strict=True):
+            if language == "python":
+                with redirect_stdout(StringIO()) as printed:
+                    execute(code, page, names)
+                assert printed.getvalue() == (expected if next_language == "text" else ""), code
+
+
+def test_the_story_of_a_file_runs_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the commands print is on the page, but for the interrupt, the rate and the time."""
+    monkeypatch.chdir(tmp_path)
+    page = PAGES["docs/bulk.md"]
+    (titles, *first_orders) = blocks(page, "csv")[0].splitlines()
     orders = list(map(order, range(3000)))
     assert orders[:2] == first_orders
-    Path("orders.csv").write_text("\n".join([titles, *orders]), encoding="utf-8")
+    Path("orders.csv").write_text("\n".join([titles, *orders]) + "\n", encoding="utf-8")
 
-    told = without_times(section).splitlines()
-    commands = re.findall(r"^\$ gameball (.*)$", section, re.MULTILINE)
-    for command, code in zip(commands, (3, 3, 0), strict=True):
-        monkeypatch.setattr(sys, "argv", ["gameball", *command.split()])
+    written = without_times(page).splitlines()
+    for command, code in zip(commands(page), (3, 3, 0), strict=True):
+        monkeypatch.setattr(sys, "argv", command)
         assert cli.main() == code
-        said = without_times(capsys.readouterr().out).splitlines()
-        assert [line for line in said if line not in told and "/s," not in line] == []
+        printed = without_times(capsys.readouterr().out).splitlines()
+        assert [line for line in printed if line not in written and "/s," not in line] == []
     assert json.loads(Path("report.json").read_text(encoding="utf-8"))["applied"] == 2998
 
 
 def order(number: int) -> str:
-    """Every 20 seconds one, but for two that are said to have been at the same time as the player's one before."""
+    """One every 20 seconds, but for two that claim the time of an earlier one of their player."""
     seconds = 20 * (number - 700 if number in (2741, 2742) else number)
     time = datetime(2026, 3, 1, 9, tzinfo=timezone(timedelta(hours=1))) + timedelta(seconds=seconds)
     return f"A-{10001 + number},player{number % 700},{20 + number % 130}.50,{time.isoformat()},{number % 4}"
@@ -117,33 +183,28 @@ def without_times(text: str) -> str:
     return re.sub(r"\d:\d\d:\d\d,", "TIME,", text)
 
 
-def test_the_story_goes_on_in_a_program(capsys: pytest.CaptureFixture[str]) -> None:
-    run("From orders.csv to report.json")
-    assert capsys.readouterr().out == "20 rewarded, 0 rejected, 0 to review\n"
+def test_every_error_and_every_code_is_in_the_table_of_errors() -> None:
+    page = PAGES["docs/errors.md"]
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    assert {name for name in kinds if f"| `{name}`" not in page} == {"GameballError"}
+    for code in errors.CODES:
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{code.error.__name__}`")]
+        numbers = re.findall(r"\d+", row)
+        assert {str(number) for number in (code.v3, code.v4) if number is not None} <= set(numbers)
 
 
-def test_every_call_is_in_the_table() -> None:
-    table = SECTIONS["All calls"]
-    for home, name in (
-        ("resources.transactions", "Transactions"),
-        ("resources.batches", "Batches"),
-        ("resources.clients", "Clients"),
-        ("resources.configurations", "Configurations"),
-        ("bulk.resource", "Bulk"),
-    ):
-        calls = getattr(import_module(f"gameball.{home}"), name)
-        for call in [call for call in vars(calls) if not call.startswith("_")]:
-            assert f"{call}(" in table
+# --- all pages
 
 
-@pytest.mark.parametrize("section", ["Try it", "Test it"])
-def test_a_newcomer_needs_one_command(section: str) -> None:
-    (block,) = re.findall(r"^```sh\n(.*?)^```", SECTIONS[section], re.MULTILINE | re.DOTALL)
-    assert len(block.splitlines()) == 1
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_no_block_that_nothing_reads(page: str) -> None:
+    """Python and console blocks run, csv is read, text is what was printed; sh is for a person to paste."""
+    assert {language for language, _ in BLOCK.findall(PAGES[page])} <= {"python", "console", "csv", "text", "sh"}
 
 
-def test_the_house_names_only_files_that_are_there() -> None:
-    named = re.findall(r"`(gameball/[^`]*)`", SECTIONS["How it is built"])
-    missing = [name for name in named if not Path(__file__).parent.parent.joinpath(name).exists()]
-    assert named
-    assert missing == []
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_refers_only_to_what_is_there(page: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)", PAGES[page]) if "://" not in link]
+    named = re.findall(r"`((?:gameball|tests|docs|benchmarks|\.github)/[^`<…*]*)`", PAGES[page])
+    missing = [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]
+    assert missing + [name for name in named if not ROOT.joinpath(name).exists()] == []

@@ -11,6 +11,8 @@ from gameball import (
     UNSET,
     AsyncGameball,
     Batch,
+    BulkPlan,
+    BulkReport,
     CashbackConfiguration,
     CashbackRequest,
     CashbackReward,
@@ -27,6 +29,7 @@ from gameball import (
     Redemption,
     RedemptionConfiguration,
     Replay,
+    RowResult,
     Transaction,
     TransactionPage,
 )
@@ -122,6 +125,8 @@ async def a_changed_or_misspelt_answer_is_flagged() -> None:
 async def a_batch_is_started_followed_and_stopped() -> None:
     assert_type(await client.batches.start_cashback([payment]), str)
     assert_type(await client.batches.start_cashback(payment for _ in range(3)), str)
+    redemption = RedeemRequest(player_unique_id="p", transaction_id="t", redeemed_amount=1)
+    assert_type(await client.batches.start_redeem([redemption]), str)
     assert_type(await client.batches.start_balance({"p": 1}), str)
     assert_type(await client.batches.get("213"), Batch)
     assert_type(await client.batches.wait("213"), Batch)
@@ -178,3 +183,12 @@ async def any_other_endpoint_is_asked_for_plain_json() -> None:
 async def the_plain_manner_of_a_hold_is_flagged() -> None:
     with client.transactions.holding(player_unique_id="p", hold_points=10):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
         pass
+
+
+async def many_rows_go_in_one_run() -> None:
+    assert_type(await client.bulk.plan([payment]), BulkPlan)
+    assert_type(await client.bulk.run([payment], journal="rewards.db", via="batches"), BulkReport)
+    assert_type(await client.bulk.resume("rewards.db", on_progress=lambda report: report.applied), BulkReport)
+    assert_type(client.bulk.stream(payment for _ in range(3)), AsyncIterator[RowResult])
+    await client.bulk.run([12])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    await client.bulk.run([payment], via="calls at once")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

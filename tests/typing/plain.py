@@ -10,6 +10,8 @@ from typing import Any, assert_type
 from gameball import (
     UNSET,
     Batch,
+    BulkPlan,
+    BulkReport,
     CashbackConfiguration,
     CashbackRequest,
     CashbackReward,
@@ -27,6 +29,7 @@ from gameball import (
     Redemption,
     RedemptionConfiguration,
     Replay,
+    RowResult,
     Transaction,
     TransactionPage,
 )
@@ -113,6 +116,8 @@ def a_changed_or_misspelt_answer_is_flagged() -> None:
 def a_batch_is_started_followed_and_stopped() -> None:
     assert_type(client.batches.start_cashback([payment]), str)
     assert_type(client.batches.start_cashback(payment for _ in range(3)), str)
+    redemption = RedeemRequest(player_unique_id="p", transaction_id="t", redeemed_amount=1)
+    assert_type(client.batches.start_redeem([redemption]), str)
     assert_type(client.batches.start_balance({"p": 1}), str)
     assert_type(client.batches.get("213"), Batch)
     assert_type(client.batches.wait("213"), Batch)
@@ -169,3 +174,12 @@ async def the_awaited_manner_of_the_other_pages_is_flagged() -> None:
     await client.configurations.cashback()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     async with client.transactions.holding(player_unique_id="p", hold_points=10):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
         pass
+
+
+def many_rows_go_in_one_run() -> None:
+    assert_type(client.bulk.plan([payment]), BulkPlan)
+    assert_type(client.bulk.run([payment], journal="rewards.db", via="batches"), BulkReport)
+    assert_type(client.bulk.resume("rewards.db", on_progress=lambda report: report.applied), BulkReport)
+    assert_type(client.bulk.stream(payment for _ in range(3)), Iterator[RowResult])
+    client.bulk.run([12])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    client.bulk.run([payment], via="calls at once")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
