@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
@@ -37,10 +37,8 @@ from gameball import (
 )
 from gameball.core.polling import FIRST_WAIT, LONGEST_WAIT, poll
 from gameball.sandbox import Sandbox, faults
+from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
-
-if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, Wire
 
 TIME = datetime(2019, 9, 19, 16, 14, 9, 895000, tzinfo=UTC)
 ONE_TRY = {"api_key": "k", "secret_key": "s", "retries": Retries(attempts=1)}
@@ -120,13 +118,13 @@ def state(status: str, **more: Any) -> str:
     ],
 )
 async def test_a_start_is_posted_as_the_page_says(
-    call: "Ask", wire: "Wire", name: str, rows: list[Any], body: str
+    call: Ask, api: MockApi, name: str, rows: list[Any], body: str
 ) -> None:
-    wire.to("POST").answer('{"batchId": "213"}')
+    api.to("POST").answer('{"batchId": "213"}')
 
     assert await call(f"batches.{name}", rows) == "213"
 
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target) == ("POST", "/integrations/batch")
     assert sent.body == body.encode()
     assert (sent.headers["APIKey"], sent.headers["SecretKey"]) == ("api-key-12345", "secret-key-12345")
@@ -150,8 +148,8 @@ async def test_a_start_is_posted_as_the_page_says(
         '" 213 "',
     ],
 )
-async def test_the_batchs_id_is_text_however_it_is_written(call: "Ask", wire: "Wire", answer: str) -> None:
-    wire.to("POST").answer(answer)
+async def test_the_batchs_id_is_text_however_it_is_written(call: Ask, api: MockApi, answer: str) -> None:
+    api.to("POST").answer(answer)
     batch_id = await call("batches.start_balance", ["p"])
     assert batch_id == "213"
     assert isinstance(batch_id, str)
@@ -159,37 +157,37 @@ async def test_the_batchs_id_is_text_however_it_is_written(call: "Ask", wire: "W
 
 @pytest.mark.parametrize("answer", ["{}", "[]", "null", '""', "true", '{"batchId": ""}', '{"batchId": {}}', "<html>"])
 async def test_a_start_without_an_id_may_have_been_made_and_is_not_repeated(
-    call: "Ask", wire: "Wire", answer: str
+    call: Ask, api: MockApi, answer: str
 ) -> None:
-    wire.to("POST").answer(answer)
+    api.to("POST").answer(answer)
     with pytest.raises(OutcomeUnknownError, match="before starting another") as caught:
         await call("batches.start_cashback", [payment()])
     assert caught.value.outcome == "unknown"
     assert caught.value.operation == "batches.start"
-    assert len(wire.sent) == 1
+    assert len(api.sent) == 1
 
 
-async def test_a_start_whose_answer_was_lost_is_never_repeated(call: "Ask", sandbox: Sandbox) -> None:
+async def test_a_start_whose_answer_was_lost_is_never_repeated(call: Ask, sandbox: Sandbox) -> None:
     sandbox.faults.arm("batches.start", faults.Reset(), effect="after")
     with pytest.raises(OutcomeUnknownError):
         await call("batches.start_cashback", [payment()], settings=keys(sandbox))
     assert len(sandbox.requests) == 1
 
 
-async def test_rows_without_a_time_get_one_each_when_the_batch_is_built(call: "Ask", wire: "Wire") -> None:
-    wire.to("POST").answer("1")
+async def test_rows_without_a_time_get_one_each_when_the_batch_is_built(call: Ask, api: MockApi) -> None:
+    api.to("POST").answer("1")
     before = datetime.now(UTC)
     await call("batches.start_cashback", (payment(number) for number in range(50)))
-    rows = json.loads(wire.sent[0].body or b"")["body"]
+    rows = json.loads(api.sent[0].body or b"")["body"]
     times = [datetime.fromisoformat(row["transactionTime"]) for row in rows]
     assert len(set(times)) == 50
     assert before <= min(times) <= max(times) <= datetime.now(UTC)
 
 
-async def test_a_thousand_rows_are_taken(call: "Ask", wire: "Wire") -> None:
-    wire.to("POST").answer("1")
+async def test_a_thousand_rows_are_taken(call: Ask, api: MockApi) -> None:
+    api.to("POST").answer("1")
     await call("batches.start_cashback", [payment(number) for number in range(1000)])
-    assert len(json.loads(wire.sent[0].body or b"")["body"]) == 1000
+    assert len(json.loads(api.sent[0].body or b"")["body"]) == 1000
 
 
 @pytest.mark.parametrize(
@@ -219,24 +217,24 @@ async def test_a_thousand_rows_are_taken(call: "Ask", wire: "Wire") -> None:
     ],
 )
 async def test_what_breaks_a_rule_is_refused_before_anything_is_sent(
-    call: "Ask", wire: "Wire", name: str, rows: Any, field: str
+    call: Ask, api: MockApi, name: str, rows: Any, field: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=f"^{re.escape(field)} ") as caught:
         await call(f"batches.{name}", rows)
     assert caught.value.field == field
     assert caught.value.outcome == "not_applied"
-    assert wire.sent == []
+    assert api.sent == []
 
 
-async def test_ids_that_differ_in_case_are_different_rows(call: "Ask", wire: "Wire") -> None:
-    wire.to("POST").answer("1")
+async def test_ids_that_differ_in_case_are_different_rows(call: Ask, api: MockApi) -> None:
+    api.to("POST").answer("1")
     rows = [CashbackRequest(player_unique_id="p", transaction_id=name, amount=1) for name in ("a", "A")]
     assert await call("batches.start_cashback", rows) == "1"
 
 
-async def test_a_rows_one_time_password_is_in_no_error(call: "Ask", wire: "Wire") -> None:
+async def test_a_rows_one_time_password_is_in_no_error(call: Ask, api: MockApi) -> None:
     """The API may repeat in its complaint what it was given."""
-    wire.to("POST").answer('{"code": 7, "message": "otp 771904 is wrong"}', status=422)
+    api.to("POST").answer('{"code": 7, "message": "otp 771904 is wrong"}', status=422)
     with pytest.raises(GameballError) as caught:
         await call("batches.start_redeem", [spending(otp="771904")])
     assert "771904" not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
@@ -245,8 +243,8 @@ async def test_a_rows_one_time_password_is_in_no_error(call: "Ask", wire: "Wire"
 # --- reading
 
 
-async def test_the_pages_sample_of_a_batch_is_read(call: "Ask", wire: "Wire") -> None:
-    wire.answer(SAMPLE)
+async def test_the_pages_sample_of_a_batch_is_read(call: Ask, api: MockApi) -> None:
+    api.answer(SAMPLE)
     assert await call("batches.get", "213") == Batch(
         batch_id="213",
         method="POST",
@@ -259,7 +257,7 @@ async def test_the_pages_sample_of_a_batch_is_read(call: "Ask", wire: "Wire") ->
         status=BatchStatus.IN_PROGRESS,
         response=BatchResponse(),
     )
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target, sent.body) == ("GET", "/integrations/batch/213", None)
     assert (sent.headers["APIKey"], sent.headers["SecretKey"]) == ("api-key-12345", "secret-key-12345")
 
@@ -292,9 +290,9 @@ async def test_the_pages_sample_of_a_batch_is_read(call: "Ask", wire: "Wire") ->
     ],
 )
 async def test_a_row_that_was_done_is_read_in_every_operations_shape(
-    call: "Ask", wire: "Wire", row: dict[str, Any], read: BatchRow
+    call: Ask, api: MockApi, row: dict[str, Any], read: BatchRow
 ) -> None:
-    wire.answer(state("finished", response={"successful": [row], "failed": []}))
+    api.answer(state("finished", response={"successful": [row], "failed": []}))
     batch = await call("batches.get", "213")
     assert batch.successful == batch.response.successful == (read,)
     assert batch.failed == ()
@@ -302,17 +300,17 @@ async def test_a_row_that_was_done_is_read_in_every_operations_shape(
 
 @pytest.mark.parametrize("player", ["playerUniqueId", "customerId"])
 @pytest.mark.parametrize("message", ["message", "error", "Message"])
-async def test_a_row_that_failed_is_read_in_either_shape(call: "Ask", wire: "Wire", player: str, message: str) -> None:
+async def test_a_row_that_failed_is_read_in_either_shape(call: Ask, api: MockApi, player: str, message: str) -> None:
     failed = {player: "p", message: "player not found"}
-    wire.answer(state("finished", errorCount=1, response={"successful": [], "failed": [failed]}))
+    api.answer(state("finished", errorCount=1, response={"successful": [], "failed": [failed]}))
     batch = await call("batches.get", "213")
     assert batch.failed == (BatchRow(player_unique_id="p", message="player not found"),)
     assert batch.status.terminal
 
 
 @pytest.mark.parametrize("nothing", ['"response":null,"startedAt":null', '"response":{},"startedAt":""', '"x":1'])
-async def test_a_batch_that_has_not_begun_has_no_rows_and_no_beginning(call: "Ask", wire: "Wire", nothing: str) -> None:
-    wire.answer(f'{{"status":"pending",{nothing}}}')
+async def test_a_batch_that_has_not_begun_has_no_rows_and_no_beginning(call: Ask, api: MockApi, nothing: str) -> None:
+    api.answer(f'{{"status":"pending",{nothing}}}')
     batch = await call("batches.get", "213")
     assert (batch.started_at, batch.successful, batch.failed) == (None, (), ())
 
@@ -344,28 +342,28 @@ def test_an_unknown_status_is_kept_and_is_no_end(word: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["", "{}", "null", "true", '{"message": "stopped"}'])
-async def test_a_batch_is_stopped_and_any_answer_of_success_will_do(call: "Ask", wire: "Wire", answer: str) -> None:
-    wire.to("DELETE").answer(answer)
+async def test_a_batch_is_stopped_and_any_answer_of_success_will_do(call: Ask, api: MockApi, answer: str) -> None:
+    api.to("DELETE").answer(answer)
     assert await call("batches.stop", "21 3/") is None
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target, sent.body) == ("DELETE", "/integrations/batch/21%203%2F", None)
 
 
-async def test_a_batch_that_does_not_exist_is_not_stopped(call: "Ask", wire: "Wire") -> None:
-    wire.to("DELETE").answer('{"code": 3, "message": "not found"}', status=404)
+async def test_a_batch_that_does_not_exist_is_not_stopped(call: Ask, api: MockApi) -> None:
+    api.to("DELETE").answer('{"code": 3, "message": "not found"}', status=404)
     with pytest.raises(NotFoundError):
         await call("batches.stop", "213")
 
 
-async def test_a_batch_that_is_gone_after_a_lost_stop_of_ours_is_stopped(call: "Ask", wire: "Wire") -> None:
-    wire.to("DELETE").answer("", status=502)
-    wire.to("DELETE").answer('{"code": 3, "message": "not found"}', status=404)
+async def test_a_batch_that_is_gone_after_a_lost_stop_of_ours_is_stopped(call: Ask, api: MockApi) -> None:
+    api.to("DELETE").answer("", status=502)
+    api.to("DELETE").answer('{"code": 3, "message": "not found"}', status=404)
     settings = {**ONE_TRY, "retries": Retries(attempts=2, backoff=0.001)}
     assert await call("batches.stop", "213", settings=settings) is None
-    assert len(wire.sent) == 2
+    assert len(api.sent) == 2
 
 
-async def test_a_batchs_bytes_are_exact_on_a_real_socket(call: "Ask", server: Server) -> None:
+async def test_a_batchs_bytes_are_exact_on_a_real_socket(call: Ask, server: Server) -> None:
     server.script(server.answer(b'{"jobId": 213}'))
     assert await call("batches.start_balance", ["p"], base_url=server.base_url) == "213"
     assert server.only.line == "POST /api/v3.0/integrations/batch HTTP/1.1"
@@ -379,10 +377,10 @@ async def test_a_batchs_bytes_are_exact_on_a_real_socket(call: "Ask", server: Se
 
 
 @pytest.mark.parametrize("word", ["finished", "Completed", "stopped", "failed", "STOPPED"])
-async def test_waiting_ends_on_every_word_for_the_end(call: "Ask", wire: "Wire", word: str) -> None:
+async def test_waiting_ends_on_every_word_for_the_end(call: Ask, api: MockApi, word: str) -> None:
     rows = {"successful": [{"playerUniqueId": "p"}], "failed": []}
     for answer in (state("queued"), state("never heard of"), state(word, response=rows), state("running")):
-        wire.answer(answer)
+        api.answer(answer)
     told: list[Batch] = []
 
     batch = await call("batches.wait", "213", on_progress=told.append)
@@ -391,11 +389,11 @@ async def test_waiting_ends_on_every_word_for_the_end(call: "Ask", wire: "Wire",
     assert batch.batch_id == "213"
     assert batch.successful == (BatchRow(player_unique_id="p"),)
     assert [seen.status for seen in told] == ["pending", "never heard of", BatchStatus(word)]
-    assert [(sent.method, sent.target) for sent in wire.sent] == [("GET", "/integrations/batch/213")] * 3
+    assert [(sent.method, sent.target) for sent in api.sent] == [("GET", "/integrations/batch/213")] * 3
 
 
-async def test_waiting_tells_nobody_when_nobody_asks(call: "Ask", wire: "Wire") -> None:
-    wire.answer(state("finished"))
+async def test_waiting_tells_nobody_when_nobody_asks(call: Ask, api: MockApi) -> None:
+    api.answer(state("finished"))
     assert (await call("batches.wait", "213")).status is BatchStatus.FINISHED
 
 
@@ -415,17 +413,17 @@ async def test_the_waits_grow_from_half_a_second_to_ten(monkeypatch: pytest.Monk
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
 
 
-def test_progress_is_told_in_the_callers_own_thread(wire: "Wire") -> None:
-    wire.answer(state("pending"))
-    wire.answer(state("finished"))
+def test_progress_is_told_in_the_callers_own_thread(api: MockApi) -> None:
+    api.answer(state("pending"))
+    api.answer(state("finished"))
     threads: list[int] = []
     with Gameball("k", "s", base_url="https://api.gameball.test/api/v3.0") as client:
         client.batches.wait("213", on_progress=lambda _: threads.append(threading.get_ident()))
     assert threads == [threading.get_ident()] * 2
 
 
-async def test_progress_is_told_in_the_loops_thread_when_awaited(wire: "Wire") -> None:
-    wire.answer(state("finished"))
+async def test_progress_is_told_in_the_loops_thread_when_awaited(api: MockApi) -> None:
+    api.answer(state("finished"))
     threads: list[int] = []
     async with AsyncGameball("k", "s", base_url="https://api.gameball.test/api/v3.0") as client:
         await client.batches.wait("213", on_progress=lambda _: threads.append(threading.get_ident()))
@@ -433,20 +431,18 @@ async def test_progress_is_told_in_the_loops_thread_when_awaited(wire: "Wire") -
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("mine"), TimeoutError("the database's"), ServerError("mine")])
-async def test_an_error_of_the_progress_callback_comes_out_as_it_is(
-    call: "Ask", wire: "Wire", error: Exception
-) -> None:
+async def test_an_error_of_the_progress_callback_comes_out_as_it_is(call: Ask, api: MockApi, error: Exception) -> None:
     def fail(_: Batch) -> None:
         raise error
 
-    wire.answer(state("pending"))
+    api.answer(state("pending"))
     with pytest.raises(type(error)) as caught:
         await call("batches.wait", "213", on_progress=fail)
     assert str(caught.value) == str(error)
 
 
-async def test_waiting_times_out_cleanly(call: "Ask", wire: "Wire") -> None:
-    wire.get(re.compile("https://"), body=state("pending"), repeat=True)
+async def test_waiting_times_out_cleanly(call: Ask, api: MockApi) -> None:
+    api.get(re.compile("https://"), body=state("pending"), repeat=True)
     with pytest.raises(BatchTimeoutError) as caught:
         await call("batches.wait", "213", timeout=0.05)
     error = caught.value
@@ -455,10 +451,10 @@ async def test_waiting_times_out_cleanly(call: "Ask", wire: "Wire") -> None:
     assert error.__cause__ is None
     assert error.__context__ is None
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 (just written)
-    assert {sent.method for sent in wire.sent} == {"GET"}
+    assert {sent.method for sent in api.sent} == {"GET"}
 
 
-async def test_the_timeout_ends_a_poll_that_hangs(call: "Ask", sandbox: Sandbox) -> None:
+async def test_the_timeout_ends_a_poll_that_hangs(call: Ask, sandbox: Sandbox) -> None:
     batch_id = await call("batches.start_balance", ["p"], settings=keys(sandbox))
     sandbox.faults.arm("batches.get", faults.Delay(5.0))
     began = asyncio.get_running_loop().time()
@@ -467,17 +463,17 @@ async def test_the_timeout_ends_a_poll_that_hangs(call: "Ask", sandbox: Sandbox)
     assert asyncio.get_running_loop().time() - began < 2
 
 
-async def test_a_slow_progress_callback_does_not_break_the_timeout(call: "Ask", wire: "Wire") -> None:
-    wire.get(re.compile("https://"), body=state("pending"), repeat=True)
+async def test_a_slow_progress_callback_does_not_break_the_timeout(call: Ask, api: MockApi) -> None:
+    api.get(re.compile("https://"), body=state("pending"), repeat=True)
     with pytest.raises(BatchTimeoutError):
         await call("batches.wait", "213", timeout=0.05, on_progress=lambda _: threading.Event().wait(0.1))
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-async def test_a_timeout_must_be_positive(call: "Ask", wire: "Wire", timeout: float) -> None:
+async def test_a_timeout_must_be_positive(call: Ask, api: MockApi, timeout: float) -> None:
     with pytest.raises(InvalidRequestError, match=r"^timeout must be a positive number"):
         await call("batches.wait", "213", timeout=timeout)
-    assert wire.sent == []
+    assert api.sent == []
 
 
 # --- polls that are lost
@@ -495,10 +491,10 @@ async def test_a_timeout_must_be_positive(call: "Ask", wire: "Wire", timeout: fl
         ('{"code": 1, "message": "too many requests"}', 429),
     ],
 )
-async def test_waiting_survives_a_lost_poll(call: "Ask", wire: "Wire", body: str, status: int) -> None:
-    wire.answer(state("pending"))
-    wire.answer(body, status=status)
-    wire.answer(state("finished"))
+async def test_waiting_survives_a_lost_poll(call: Ask, api: MockApi, body: str, status: int) -> None:
+    api.answer(state("pending"))
+    api.answer(body, status=status)
+    api.answer(state("finished"))
     told: list[Batch] = []
     batch = await call("batches.wait", "213", settings=ONE_TRY, on_progress=told.append)
     assert batch.status is BatchStatus.FINISHED
@@ -506,9 +502,7 @@ async def test_waiting_survives_a_lost_poll(call: "Ask", wire: "Wire", body: str
 
 
 @pytest.mark.parametrize("fault", [faults.Reset(), faults.Close(), faults.Delay(3.0), faults.CutBody()])
-async def test_waiting_survives_a_poll_that_the_network_lost(
-    call: "Ask", sandbox: Sandbox, fault: faults.Fault
-) -> None:
+async def test_waiting_survives_a_poll_that_the_network_lost(call: Ask, sandbox: Sandbox, fault: faults.Fault) -> None:
     settings = {**keys(sandbox), "retries": Retries(attempts=1), "timeouts": Timeouts(attempt=0.2)}
     batch_id = await call("batches.start_balance", ["p"], settings=settings)
     sandbox.faults.arm("batches.get", fault, nth=2)
@@ -516,29 +510,29 @@ async def test_waiting_survives_a_poll_that_the_network_lost(
     assert batch.status is BatchStatus.FINISHED
 
 
-async def test_waiting_is_given_up_after_three_polls_lost_in_a_row(call: "Ask", wire: "Wire") -> None:
+async def test_waiting_is_given_up_after_three_polls_lost_in_a_row(call: Ask, api: MockApi) -> None:
     for _ in range(4):
-        wire.answer("", status=500)
+        api.answer("", status=500)
     with pytest.raises(ServerError) as caught:
         await call("batches.wait", "213", settings=ONE_TRY)
     assert caught.value.operation == "batches.get"
-    assert len(wire.sent) == 3
+    assert len(api.sent) == 3
 
 
-async def test_a_poll_that_succeeds_forgives_those_lost_before(call: "Ask", wire: "Wire") -> None:
+async def test_a_poll_that_succeeds_forgives_those_lost_before(call: Ask, api: MockApi) -> None:
     for _ in range(3):
-        wire.answer("", status=500)
-        wire.answer("", status=500)
-        wire.answer(state("running"))
-    wire.answer(state("finished"))
+        api.answer("", status=500)
+        api.answer("", status=500)
+        api.answer(state("running"))
+    api.answer(state("finished"))
     assert (await call("batches.wait", "213", settings=ONE_TRY)).status is BatchStatus.FINISHED
 
 
-async def test_a_batch_that_does_not_exist_is_not_waited_for(call: "Ask", wire: "Wire") -> None:
-    wire.answer('{"code": 3, "message": "not found"}', status=404)
+async def test_a_batch_that_does_not_exist_is_not_waited_for(call: Ask, api: MockApi) -> None:
+    api.answer('{"code": 3, "message": "not found"}', status=404)
     with pytest.raises(NotFoundError):
         await call("batches.wait", "213")
-    assert len(wire.sent) == 1
+    assert len(api.sent) == 1
 
 
 # --- waits that are broken off
@@ -648,7 +642,7 @@ def test_a_real_ctrl_c_leaves_the_batch_running_and_says_so(endless: Sandbox) ->
 # --- in the sandbox
 
 
-async def test_a_batch_runs_its_course(call: "Ask", sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_batch_runs_its_course(call: Ask, sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     settings = keys(sandbox)
     batch_id = await call("batches.start_cashback", [payment(1), payment(2)], settings=settings)

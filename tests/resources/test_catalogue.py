@@ -1,22 +1,19 @@
 """Every call of the catalogue: what goes out on a real socket, and that its sample answer is read, on both faces."""
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.calls import CALLS, SampleCall
+from tests.support.mock_api import Ask
 from tests.support.server import Server
-
-if TYPE_CHECKING:
-    from tests.resources.conftest import Ask
 
 SETTINGS = {"api_key": "an-api-key", "secret_key": "a-secret-key", "partner_token": "a-partner-token"}
 
 
 @pytest.mark.parametrize("sample", CALLS.values(), ids=CALLS)
 async def test_each_call_sends_its_own_request_and_reads_its_answer(
-    call: "Ask", server: Server, sample: SampleCall
+    call: Ask, server: Server, sample: SampleCall
 ) -> None:
     server.script(server.answer(sample.answer))
     value = await call(sample.name, *sample.identifier, settings=SETTINGS, base_url=server.base_url, **sample.arguments)

@@ -5,7 +5,7 @@ import json
 import logging
 import pickle
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -27,10 +27,8 @@ from gameball import (
 from gameball.models.clients import ClientRequest, ClientUpdate
 from gameball.resources import clients
 from gameball.sandbox import Sandbox, faults
+from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
-
-if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, Wire
 
 PARTNER = {"partner_token": "partner-token-12345"}
 ALL_KEYS = {**PARTNER, "api_key": "api-key-12345", "secret_key": "secret-key-12345"}
@@ -82,14 +80,14 @@ def partner(sandbox: Sandbox) -> dict[str, Any]:
 # --- making
 
 
-async def test_the_pages_sample_client_is_made_and_its_keys_are_read(call: "Ask", wire: "Wire") -> None:
-    wire.to("POST").answer(CREATED)
+async def test_the_pages_sample_client_is_made_and_its_keys_are_read(call: Ask, api: MockApi) -> None:
+    api.to("POST").answer(CREATED)
 
     made = await call("clients.create", settings=ALL_KEYS, **REQUIRED, **OPTIONAL)
 
     assert made == ClientKeys(api_key=Secret(API_KEY), secret_key=Secret(SECRET_KEY), gameball_id=12345)
     assert (made.api_key.reveal(), made.secret_key.reveal()) == (API_KEY, SECRET_KEY)
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target) == ("POST", "/integrations/client")
     assert sent.body == (
         b'{"name":"Jon Snow","email":"testEmail@email.com","mobile":"+01010101010","storeName":"MyNewStore",'
@@ -99,10 +97,10 @@ async def test_the_pages_sample_client_is_made_and_its_keys_are_read(call: "Ask"
     )
 
 
-async def test_what_is_not_given_of_a_new_client_is_not_sent(call: "Ask", wire: "Wire") -> None:
-    wire.to("POST").answer(CREATED)
+async def test_what_is_not_given_of_a_new_client_is_not_sent(call: Ask, api: MockApi) -> None:
+    api.to("POST").answer(CREATED)
     await call("clients.create", settings=PARTNER, **REQUIRED)
-    assert json.loads(wire.sent[0].body or b"") == {
+    assert json.loads(api.sent[0].body or b"") == {
         "name": "Jon Snow",
         "email": "testEmail@email.com",
         "mobile": "+01010101010",
@@ -116,31 +114,31 @@ async def test_what_is_not_given_of_a_new_client_is_not_sent(call: "Ask", wire: 
 
 @pytest.mark.parametrize("settings", [PARTNER, ALL_KEYS])
 async def test_partners_calls_carry_the_token_and_no_accounts_keys(
-    call: "Ask", wire: "Wire", settings: dict[str, str]
+    call: Ask, api: MockApi, settings: dict[str, str]
 ) -> None:
-    wire.to("POST").answer(CREATED)
-    wire.to("PUT").answer(UPDATED)
+    api.to("POST").answer(CREATED)
+    api.to("PUT").answer(UPDATED)
     await call("clients.create", settings=settings, **REQUIRED)
     await call("clients.update", "MyNewStore", settings=settings, name="New Name")
-    for sent in wire.sent:
+    for sent in api.sent:
         assert sent.headers["Authorization"] == "Bearer partner-token-12345"
         assert not {"apikey", "secretkey"} & {name.casefold() for name in sent.headers}
 
 
-async def test_without_a_token_nothing_is_sent(call: "Ask", wire: "Wire") -> None:
+async def test_without_a_token_nothing_is_sent(call: Ask, api: MockApi) -> None:
     with pytest.raises(CredentialsError, match="no partner_token: pass it, or set GAMEBALL_PARTNER_TOKEN"):
         await call("clients.create", **REQUIRED)
     with pytest.raises(CredentialsError):
         await call("clients.update", "store", name="New Name")
-    assert wire.sent == []
+    assert api.sent == []
 
 
-async def test_with_a_token_alone_no_points_are_moved(call: "Ask", wire: "Wire") -> None:
+async def test_with_a_token_alone_no_points_are_moved(call: Ask, api: MockApi) -> None:
     with pytest.raises(CredentialsError, match="no api_key"):
         await call("configurations.get", settings=PARTNER)
     with pytest.raises(CredentialsError, match="no api_key"):
         await call("batches.get", "1", settings=PARTNER)
-    assert wire.sent == []
+    assert api.sent == []
 
 
 @pytest.mark.parametrize(
@@ -159,7 +157,7 @@ async def test_with_a_token_alone_no_points_are_moved(call: "Ask", wire: "Wire")
     ],
 )
 async def test_what_breaks_a_rule_is_refused_before_anything_is_sent(
-    call: "Ask", wire: "Wire", change: dict[str, Any], field: str
+    call: Ask, api: MockApi, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=f"^{field} ") as caught:
         await call("clients.create", settings=PARTNER, **{**REQUIRED, **change})
@@ -167,12 +165,12 @@ async def test_what_breaks_a_rule_is_refused_before_anything_is_sent(
     if None not in change.values():
         with pytest.raises(InvalidRequestError, match=f"^{field} "):
             await call("clients.update", "store", settings=PARTNER, **change)
-    assert wire.sent == []
+    assert api.sent == []
 
 
 @pytest.mark.parametrize("number", ["12345", '"12345"', "12345.0"])
-async def test_a_new_clients_number_is_whole_however_it_is_written(call: "Ask", wire: "Wire", number: str) -> None:
-    wire.to("POST").answer(f'{{"ApiKey": "a-key", "secretkey": "s-key", "gameballID": {number}}}')
+async def test_a_new_clients_number_is_whole_however_it_is_written(call: Ask, api: MockApi, number: str) -> None:
+    api.to("POST").answer(f'{{"ApiKey": "a-key", "secretkey": "s-key", "gameballID": {number}}}')
     assert (await call("clients.create", settings=PARTNER, **REQUIRED)).gameball_id == 12345
 
 
@@ -189,20 +187,20 @@ async def test_a_new_clients_number_is_whole_however_it_is_written(call: "Ask", 
     ],
 )
 async def test_a_client_that_may_have_been_made_is_not_made_again_and_no_key_is_told(
-    call: "Ask", wire: "Wire", caplog: pytest.LogCaptureFixture, answer: str, status: int
+    call: Ask, api: MockApi, caplog: pytest.LogCaptureFixture, answer: str, status: int
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    wire.to("POST").answer(answer, status=status)
+    api.to("POST").answer(answer, status=status)
     with pytest.raises(OutcomeUnknownError, match="its keys were only in the answer that was lost") as caught:
         await call("clients.create", settings=PARTNER, **REQUIRED)
-    assert len(wire.sent) == 1
+    assert len(api.sent) == 1
     error = caught.value
     told = f"{error} {error!r} {vars(error)} {''.join(traceback.format_exception(error))} {caplog.text}"
     told += repr(pickle.dumps(error))
     assert not [key for key in (API_KEY, SECRET_KEY, PARTNER["partner_token"]) if key in told]
 
 
-async def test_a_lost_creation_is_never_repeated(call: "Ask", sandbox: Sandbox) -> None:
+async def test_a_lost_creation_is_never_repeated(call: Ask, sandbox: Sandbox) -> None:
     sandbox.faults.arm("clients.create", faults.Reset(), effect="after")
     with pytest.raises(OutcomeUnknownError):
         await call("clients.create", settings=partner(sandbox), **REQUIRED)
@@ -212,8 +210,8 @@ async def test_a_lost_creation_is_never_repeated(call: "Ask", sandbox: Sandbox) 
 # --- changing
 
 
-async def test_the_pages_sample_update_is_sent_and_its_answer_is_read(call: "Ask", wire: "Wire") -> None:
-    wire.to("PUT").answer(UPDATED)
+async def test_the_pages_sample_update_is_sent_and_its_answer_is_read(call: Ask, api: MockApi) -> None:
+    api.to("PUT").answer(UPDATED)
 
     client = await call(
         "clients.update",
@@ -243,7 +241,7 @@ async def test_the_pages_sample_update_is_sent_and_its_answer_is_read(call: "Ask
         country="Saudi Arabia",
         subscription_id=23,
     )
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target) == ("PUT", "/integrations/client")
     assert sent.headers["storeId"] == "MyNewStore"
     assert json.loads(sent.body or b"") == {
@@ -286,25 +284,25 @@ async def test_the_pages_sample_update_is_sent_and_its_answer_is_read(call: "Ask
     ],
 )
 async def test_what_is_left_is_not_sent_and_none_is_sent_as_null(
-    call: "Ask", wire: "Wire", changes: dict[str, Any], body: bytes
+    call: Ask, api: MockApi, changes: dict[str, Any], body: bytes
 ) -> None:
-    wire.to("PUT").answer(UPDATED)
+    api.to("PUT").answer(UPDATED)
     await call("clients.update", "store", settings=PARTNER, **changes)
-    assert wire.sent[0].body == body
+    assert api.sent[0].body == body
 
 
 @pytest.mark.parametrize("changes", [{}, {"name": UNSET, "plan": UNSET}])
-async def test_an_update_of_nothing_is_refused(call: "Ask", wire: "Wire", changes: dict[str, Any]) -> None:
+async def test_an_update_of_nothing_is_refused(call: Ask, api: MockApi, changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError, match="give at least one field to update"):
         await call("clients.update", "store", settings=PARTNER, **changes)
-    assert wire.sent == []
+    assert api.sent == []
 
 
 @pytest.mark.parametrize("store_id", ["", " ", "a\r\nAPIKey: b", "a\x00", "Läden", 12, None])
-async def test_a_store_that_cannot_travel_in_a_header_is_refused(call: "Ask", wire: "Wire", store_id: Any) -> None:
+async def test_a_store_that_cannot_travel_in_a_header_is_refused(call: Ask, api: MockApi, store_id: Any) -> None:
     with pytest.raises(InvalidRequestError, match=r"^store_id "):
         await call("clients.update", store_id, settings=PARTNER, name="New Name")
-    assert wire.sent == []
+    assert api.sent == []
 
 
 @pytest.mark.parametrize(
@@ -324,28 +322,28 @@ async def test_a_store_that_cannot_travel_in_a_header_is_refused(call: "Ask", wi
     ],
 )
 async def test_an_updated_client_is_read_in_every_spelling(
-    call: "Ask", wire: "Wire", answer: str, field: str, value: object
+    call: Ask, api: MockApi, answer: str, field: str, value: object
 ) -> None:
-    wire.to("PUT").answer(answer)
+    api.to("PUT").answer(answer)
     client = await call("clients.update", "store", settings=PARTNER, name="New Name")
     assert getattr(client, field) == value
 
 
-async def test_a_lost_update_is_sent_again_byte_for_byte(call: "Ask", wire: "Wire") -> None:
-    wire.to("PUT").answer("", status=502)
-    wire.to("PUT").answer(UPDATED)
+async def test_a_lost_update_is_sent_again_byte_for_byte(call: Ask, api: MockApi) -> None:
+    api.to("PUT").answer("", status=502)
+    api.to("PUT").answer(UPDATED)
     settings = {**PARTNER, "retries": Retries(attempts=2, backoff=0.001)}
     assert (await call("clients.update", "store", settings=settings, name="New Name")).id == 1234
-    first, second = wire.sent
+    first, second = api.sent
     assert first == second
 
 
-async def test_an_unknown_store_is_not_found(call: "Ask", sandbox: Sandbox) -> None:
+async def test_an_unknown_store_is_not_found(call: Ask, sandbox: Sandbox) -> None:
     with pytest.raises(NotFoundError):
         await call("clients.update", "nowhere", settings=partner(sandbox), name="New Name")
 
 
-async def test_the_bytes_of_an_update_are_exact_on_a_real_socket(call: "Ask", server: Server) -> None:
+async def test_the_bytes_of_an_update_are_exact_on_a_real_socket(call: Ask, server: Server) -> None:
     server.script(server.answer(UPDATED.encode()))
     await call("clients.update", "My store #1", settings=ALL_KEYS, base_url=server.base_url, plan=None)
     assert server.only.line == "PUT /api/v3.0/integrations/client HTTP/1.1"

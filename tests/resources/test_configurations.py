@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -47,10 +47,8 @@ from gameball import (
     Voucher,
 )
 from gameball.sandbox import Program, Sandbox
+from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
-
-if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, Wire
 
 CONFIGURATION = """{
    "currency":"EGP",
@@ -504,11 +502,11 @@ names = pytest.mark.parametrize(("name", "args", "path", "sample", "value"), REA
 
 @names
 async def test_the_pages_sample_is_read_whole(
-    call: "Ask", wire: "Wire", *, name: str, args: tuple[str, ...], path: str, sample: str, value: object
+    call: Ask, api: MockApi, *, name: str, args: tuple[str, ...], path: str, sample: str, value: object
 ) -> None:
-    wire.answer(sample)
+    api.answer(sample)
     assert await call(f"configurations.{name}", *args) == value
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target, sent.body) == ("GET", path, None)
     assert (sent.headers["APIKey"], sent.headers["SecretKey"]) == ("api-key-12345", "secret-key-12345")
     assert not {"lang", "authorization"} & {name.casefold() for name in sent.headers}
@@ -523,16 +521,16 @@ async def test_the_pages_sample_is_read_whole(
     ],
 )
 async def test_the_language_is_a_header_and_for_the_configuration_a_query_too(
-    call: "Ask", wire: "Wire", name: str, args: tuple[str, ...], target: str
+    call: Ask, api: MockApi, name: str, args: tuple[str, ...], target: str
 ) -> None:
-    wire.answer(next(sample for read, _, _, sample, _ in READS if read == name))
+    api.answer(next(sample for read, _, _, sample, _ in READS if read == name))
     await call(f"configurations.{name}", *args, lang="pt-BR")
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert sent.target == target
     assert sent.headers["lang"] == "pt-BR"
 
 
-async def test_the_configurations_bytes_are_exact_on_a_real_socket(call: "Ask", server: Server) -> None:
+async def test_the_configurations_bytes_are_exact_on_a_real_socket(call: Ask, server: Server) -> None:
     server.script(server.answer(CONFIGURATION.encode()))
     assert await call("configurations.get", lang="fr", base_url=server.base_url) == READ_CONFIGURATION
     assert server.only.line == "GET /api/v3.0/integrations/config?lang=fr HTTP/1.1"
@@ -540,7 +538,7 @@ async def test_the_configurations_bytes_are_exact_on_a_real_socket(call: "Ask", 
     assert [name for name, value in server.only.headers.items() if "key-12345" in value] == ["APIKey", "SecretKey"]
 
 
-async def test_a_challenges_name_is_one_escaped_segment(call: "Ask", server: Server) -> None:
+async def test_a_challenges_name_is_one_escaped_segment(call: Ask, server: Server) -> None:
     server.script(server.answer(CHALLENGE.encode()))
     await call("configurations.challenge", "view product + tag/ü?", base_url=server.base_url)
     assert server.only.line == (
@@ -548,32 +546,32 @@ async def test_a_challenges_name_is_one_escaped_segment(call: "Ask", server: Ser
     )
 
 
-async def test_the_api_key_alone_reads_the_configuration_and_nothing_else(call: "Ask", wire: "Wire") -> None:
-    wire.answer(CONFIGURATION)
+async def test_the_api_key_alone_reads_the_configuration_and_nothing_else(call: Ask, api: MockApi) -> None:
+    api.answer(CONFIGURATION)
     alone = {"api_key": "api-key-12345"}
     await call("configurations.get", settings=alone)
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert sent.headers["APIKey"] == "api-key-12345"
     assert "SecretKey" not in sent.headers
     for name, args in (("challenge", ("1",)), ("redemption", ()), ("cashback", ())):
         with pytest.raises(CredentialsError, match="no secret_key"):
             await call(f"configurations.{name}", *args, settings=alone)
-    assert len(wire.sent) == 1
+    assert len(api.sent) == 1
 
 
 @pytest.mark.parametrize("lang", ["", " ", "en\r\nAPIKey: x", "\x00", "日本語", 12])
-async def test_a_language_that_cannot_travel_in_a_header_is_refused(call: "Ask", wire: "Wire", lang: Any) -> None:
+async def test_a_language_that_cannot_travel_in_a_header_is_refused(call: Ask, api: MockApi, lang: Any) -> None:
     for name, args in (("get", ()), ("challenge", ("1",)), ("redemption", ())):
         with pytest.raises(InvalidRequestError, match=r"^lang "):
             await call(f"configurations.{name}", *args, lang=lang)
-    assert wire.sent == []
+    assert api.sent == []
 
 
 @pytest.mark.parametrize("handle", ["", " ", ".", "..", 6128, None])
-async def test_a_handle_that_is_no_segment_is_refused(call: "Ask", wire: "Wire", handle: Any) -> None:
+async def test_a_handle_that_is_no_segment_is_refused(call: Ask, api: MockApi, handle: Any) -> None:
     with pytest.raises(InvalidRequestError, match=r"^handle "):
         await call("configurations.challenge", handle)
-    assert wire.sent == []
+    assert api.sent == []
 
 
 # --- the contradictions
@@ -595,21 +593,21 @@ SINGLE = json.loads(CHALLENGE)["challenges"][0]
     ],
 )
 async def test_a_challenge_is_a_tuple_under_either_key_as_list_or_alone(
-    call: "Ask", wire: "Wire", answer: object
+    call: Ask, api: MockApi, answer: object
 ) -> None:
-    wire.answer(json.dumps(answer))
+    api.answer(json.dumps(answer))
     assert await call("configurations.challenge", "6128") == (READ_CHALLENGE,)
 
 
-async def test_two_challenges_of_a_name_are_both_read(call: "Ask", wire: "Wire") -> None:
-    wire.answer('{"challenges": [{"id": 1}, {"id": 2}]}')
+async def test_two_challenges_of_a_name_are_both_read(call: Ask, api: MockApi) -> None:
+    api.answer('{"challenges": [{"id": 1}, {"id": 2}]}')
     found = await call("configurations.challenge", "name")
     assert [challenge.id for challenge in found] == [1, 2]
 
 
 @pytest.mark.parametrize("answer", ["{}", '{"challenges": null}', '{"challenges": [1]}', '{"challenges": [{}]}', "1"])
-async def test_what_holds_no_challenge_is_no_answer(call: "Ask", wire: "Wire", answer: str) -> None:
-    wire.answer(answer)
+async def test_what_holds_no_challenge_is_no_answer(call: Ask, api: MockApi, answer: str) -> None:
+    api.answer(answer)
     settings = {"api_key": "k", "secret_key": "s", "retries": Retries(attempts=1)}
     with pytest.raises(UnexpectedAnswerError):
         await call("configurations.challenge", "6128", settings=settings)
@@ -617,16 +615,16 @@ async def test_what_holds_no_challenge_is_no_answer(call: "Ask", wire: "Wire", a
 
 @pytest.mark.parametrize("key", ["isDefault", "isDefaultRule", "IsDefault", "isdefaultrule"])
 @pytest.mark.parametrize("value", [True, False])
-async def test_a_default_rule_is_told_by_either_key(call: "Ask", wire: "Wire", key: str, *, value: bool) -> None:
-    wire.answer(json.dumps({"cashbackRules": [{"id": 1, key: value}]}))
+async def test_a_default_rule_is_told_by_either_key(call: Ask, api: MockApi, key: str, *, value: bool) -> None:
+    api.answer(json.dumps({"cashbackRules": [{"id": 1, key: value}]}))
     (rule,) = (await call("configurations.cashback")).cashback_rules
     assert rule.is_default is value
 
 
 @pytest.mark.parametrize("key", ["point", "points", "Points"])
-async def test_a_referrals_points_are_told_by_either_key(call: "Ask", wire: "Wire", key: str) -> None:
+async def test_a_referrals_points_are_told_by_either_key(call: Ask, api: MockApi, key: str) -> None:
     reward = {key: "7", "extraReward": {key: 8.0}}
-    wire.answer(json.dumps({"referral": {"playerReward": reward, "friendReward": {key: 9}}}))
+    api.answer(json.dumps({"referral": {"playerReward": reward, "friendReward": {key: 9}}}))
     referral = (await call("configurations.get")).referral
     assert referral.player_reward.points == 7
     assert referral.player_reward.extra_reward.points == 8
@@ -642,9 +640,9 @@ async def test_a_referrals_points_are_told_by_either_key(call: "Ask", wire: "Wir
     ],
 )
 async def test_a_visibility_is_known_in_every_spelling(
-    call: "Ask", wire: "Wire", words: list[str], visibility: str
+    call: Ask, api: MockApi, words: list[str], visibility: str
 ) -> None:
-    wire.answer(json.dumps({"challenges": [{"id": 1, "visibility": word} for word in words]}))
+    api.answer(json.dumps({"challenges": [{"id": 1, "visibility": word} for word in words]}))
     found = (await call("configurations.get")).challenges
     assert [challenge.visibility for challenge in found] == [visibility] * len(words)
     assert {challenge.visibility for challenge in found} == {Visibility(visibility)}
@@ -686,22 +684,22 @@ def test_both_lists_of_challenge_types_are_known(word: str) -> None:
 
 
 @pytest.mark.parametrize("written", ['"6932183449758"', "6932183449758", "6932183449758.0"])
-async def test_products_and_variants_are_text_however_they_are_written(call: "Ask", wire: "Wire", written: str) -> None:
+async def test_products_and_variants_are_text_however_they_are_written(call: Ask, api: MockApi, written: str) -> None:
     product = f'{{"productId": {written}, "variantId": {written}}}'
-    wire.answer(f'{{"redemptionRules": [{{"id": 1, "coupon": {{"product": {product}}}}}]}}')
+    api.answer(f'{{"redemptionRules": [{{"id": 1, "coupon": {{"product": {product}}}}}]}}')
     (rule,) = (await call("configurations.redemption")).redemption_rules
     assert (rule.coupon.product.product_id, rule.coupon.product.variant_id) == ("6932183449758",) * 2
 
 
-async def test_collections_and_products_of_a_coupon_are_text(call: "Ask", wire: "Wire") -> None:
+async def test_collections_and_products_of_a_coupon_are_text(call: Ask, api: MockApi) -> None:
     coupon = {"applicableTo": {"collections": [12, "a"], "productIds": ["1", 2]}}
-    wire.answer(json.dumps({"redemptionRules": [{"id": 1, "coupon": coupon}]}))
+    api.answer(json.dumps({"redemptionRules": [{"id": 1, "coupon": coupon}]}))
     (rule,) = (await call("configurations.redemption")).redemption_rules
     assert rule.coupon.applicable_to == ApplicableTo(collections=("12", "a"), product_ids=("1", "2"))
 
 
-async def test_points_with_a_fraction_are_kept(call: "Ask", wire: "Wire") -> None:
-    wire.answer('{"redemptionRules": [{"id": 1, "pointsToRedeem": 12.5, "valueOfPoint": 0.015}]}')
+async def test_points_with_a_fraction_are_kept(call: Ask, api: MockApi) -> None:
+    api.answer('{"redemptionRules": [{"id": 1, "pointsToRedeem": 12.5, "valueOfPoint": 0.015}]}')
     (rule,) = (await call("configurations.redemption")).redemption_rules
     assert (rule.points_to_redeem, rule.value_of_point) == (Decimal("12.5"), Decimal("0.015"))
 
@@ -709,34 +707,34 @@ async def test_points_with_a_fraction_are_kept(call: "Ask", wire: "Wire") -> Non
 @pytest.mark.parametrize("name", ["get", "redemption", "cashback"])
 @pytest.mark.parametrize("nothing", [None, ""])
 async def test_what_is_empty_is_none_and_nothing_has_to_be_there(
-    call: "Ask", wire: "Wire", name: str, nothing: object
+    call: Ask, api: MockApi, name: str, nothing: object
 ) -> None:
     (sample,) = (json.loads(sample) for read, _, _, sample, _ in READS if read == name)
     text = {"currency", "programName", "rankPointsName", "walletPointsName", "botMainColor"}
     for answer in ({}, {key: None if key in text else nothing for key in sample}):
-        wire.answer(json.dumps(answer))
+        api.answer(json.dumps(answer))
         read = await call(f"configurations.{name}")
         assert read == type(read)()
 
 
 @names
 async def test_keys_are_known_in_any_case(
-    call: "Ask", wire: "Wire", *, name: str, args: tuple[str, ...], path: str, sample: str, value: object
+    call: Ask, api: MockApi, *, name: str, args: tuple[str, ...], path: str, sample: str, value: object
 ) -> None:
     def shout(data: Any) -> Any:
         if isinstance(data, dict):
             return {key.upper(): shout(item) for key, item in data.items()}
         return [shout(item) for item in data] if isinstance(data, list) else data
 
-    wire.answer(json.dumps(shout(json.loads(sample))))
+    api.answer(json.dumps(shout(json.loads(sample))))
     assert await call(f"configurations.{name}", *args) == value
-    assert wire.sent[0].target == path
+    assert api.sent[0].target == path
 
 
 # --- in the sandbox
 
 
-async def test_the_ledger_obeys_what_the_configuration_tells(call: "Ask", sandbox: Sandbox) -> None:
+async def test_the_ledger_obeys_what_the_configuration_tells(call: Ask, sandbox: Sandbox) -> None:
     settings = {"api_key": sandbox.api_key, "secret_key": sandbox.secret_key, "base_url": sandbox.base_url}
     for number, rate in enumerate((2, 7)):
         sandbox.program = Program(points_rewarded_as_cashback=Decimal(rate))
@@ -749,7 +747,7 @@ async def test_the_ledger_obeys_what_the_configuration_tells(call: "Ask", sandbo
         assert reward.rewarded_points == 100 / rule.min_amount_to_spend * rule.points_rewarded_as_cashback
 
 
-async def test_a_challenge_that_does_not_exist_is_not_found(call: "Ask", sandbox: Sandbox) -> None:
+async def test_a_challenge_that_does_not_exist_is_not_found(call: Ask, sandbox: Sandbox) -> None:
     settings = {"api_key": sandbox.api_key, "secret_key": sandbox.secret_key, "base_url": sandbox.base_url}
     with pytest.raises(NotFoundError):
         await call("configurations.challenge", "nowhere", settings=settings)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
@@ -20,9 +20,7 @@ from gameball import (
     Retries,
 )
 from gameball.sandbox import Sandbox, faults
-
-if TYPE_CHECKING:
-    from tests.resources.conftest import Wire
+from tests.support.mock_api import MockApi
 
 Block = Callable[[Any, Hold], object]
 
@@ -78,9 +76,9 @@ async def test_a_hold_can_be_redeemed_inside_the_block(face: str, sandbox: Sandb
     assert reversals(sandbox) == 0
 
 
-async def test_the_hold_is_asked_for_as_by_hold_itself(face: str, wire: "Wire") -> None:
+async def test_the_hold_is_asked_for_as_by_hold_itself(face: str, api: MockApi) -> None:
     """Every argument goes on."""
-    wire.to("POST").answer('{"holdReference": 12, "amount": 5}')
+    api.to("POST").answer('{"holdReference": 12, "amount": 5}')
     arguments: dict[str, Any] = {"player_unique_id": "p", "amount": Decimal("5.00"), "email": "e@x.y", "mobile": "+1"}
     base = "https://api.gameball.test/api/v3.0"
     if face == "awaited":
@@ -89,7 +87,7 @@ async def test_the_hold_is_asked_for_as_by_hold_itself(face: str, wire: "Wire") 
     else:
         with Gameball("k", "s", base_url=base) as plain, plain.transactions.holding(**arguments) as hold:
             assert hold.hold_reference == "12"
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert sent.target == "/integrations/transaction/hold"
     start, _, end = (sent.body or b"").partition(b'"transactionTime":"')
     assert start == b'{"playerUniqueId":"p","email":"e@x.y","mobile":"+1",'

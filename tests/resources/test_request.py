@@ -4,7 +4,7 @@ import logging
 import traceback
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -19,10 +19,8 @@ from gameball import (
     ServerError,
     UnexpectedAnswerError,
 )
+from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
-
-if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, Wire
 
 TWICE = {"api_key": "api-key-12345", "secret_key": "secret-key-12345", "retries": Retries(attempts=2, backoff=0.001)}
 ONCE = {**TWICE, "retries": Retries(attempts=1)}
@@ -30,20 +28,20 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_every_method_reaches_its_path(call: "Ask", wire: "Wire", method: str) -> None:
-    wire.to(method).answer('{"a": 1}')
+async def test_every_method_reaches_its_path(call: Ask, api: MockApi, method: str) -> None:
+    api.to(method).answer('{"a": 1}')
     assert await call("request", method, "/integrations/player/p1") == {"a": 1}
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target, sent.body) == (method, "/integrations/player/p1", None)
     assert (sent.headers["APIKey"], sent.headers["SecretKey"]) == ("api-key-12345", "secret-key-12345")
 
 
-async def test_all_keys_that_there_are_sign_it(call: "Ask", wire: "Wire") -> None:
-    wire.answer("{}")
-    wire.answer("{}")
+async def test_all_keys_that_there_are_sign_it(call: Ask, api: MockApi) -> None:
+    api.answer("{}")
+    api.answer("{}")
     await call("request", "GET", "/x", settings={**TWICE, "partner_token": "partner-token-12345"})
     await call("request", "GET", "/x", settings={"partner_token": "partner-token-12345"})
-    both, token = wire.sent
+    both, token = api.sent
     assert both.headers["Authorization"] == token.headers["Authorization"] == "Bearer partner-token-12345"
     assert both.headers["APIKey"] == "api-key-12345"
     assert not {"APIKey", "SecretKey"} & set(token.headers)
@@ -66,11 +64,11 @@ async def test_all_keys_that_there_are_sign_it(call: "Ask", wire: "Wire") -> Non
     ],
 )
 async def test_a_query_is_escaped_and_none_is_left_out(
-    call: "Ask", wire: "Wire", query: dict[str, Any] | None, target: str
+    call: Ask, api: MockApi, query: dict[str, Any] | None, target: str
 ) -> None:
-    wire.answer("{}")
+    api.answer("{}")
     await call("request", "GET", "/x", query=query)
-    assert wire.sent[0].target == target
+    assert api.sent[0].target == target
 
 
 @pytest.mark.parametrize(
@@ -85,13 +83,13 @@ async def test_a_query_is_escaped_and_none_is_left_out(
         ({"u": "ü"}, '{"u":"ü"}'.encode()),
     ],
 )
-async def test_json_goes_out_as_it_is(call: "Ask", wire: "Wire", body: Any, written: bytes) -> None:
-    wire.to("POST").answer("{}")
+async def test_json_goes_out_as_it_is(call: Ask, api: MockApi, body: Any, written: bytes) -> None:
+    api.to("POST").answer("{}")
     await call("request", "POST", "/x", json=body)
-    assert wire.sent[0].body == written
+    assert api.sent[0].body == written
 
 
-async def test_the_bytes_are_exact_on_a_real_socket(call: "Ask", server: Server) -> None:
+async def test_the_bytes_are_exact_on_a_real_socket(call: Ask, server: Server) -> None:
     server.script(server.answer(b"[]"))
     path = "/integrations/player/a%2Fb c/%2B+ü"
     assert await call("request", "PATCH", path, query={"q": "+"}, json={"x": 1}, base_url=server.base_url) == []
@@ -102,7 +100,7 @@ async def test_the_bytes_are_exact_on_a_real_socket(call: "Ask", server: Server)
 
 
 @pytest.mark.parametrize("path", ["/x\r\nHost: elsewhere.test", "/a/.../b", "/%252e%252e/x", "/x "])
-async def test_a_strange_path_still_stays_below_the_base(call: "Ask", server: Server, path: str) -> None:
+async def test_a_strange_path_still_stays_below_the_base(call: Ask, server: Server, path: str) -> None:
     await call("request", "GET", path, base_url=server.base_url)
     method, target, version = server.only.line.split(" ")
     assert (method, version) == ("GET", "HTTP/1.1")
@@ -122,13 +120,13 @@ async def test_a_strange_path_still_stays_below_the_base(call: "Ask", server: Se
     ],
 )
 async def test_what_breaks_a_rule_is_refused_before_anything_is_sent(
-    call: "Ask", wire: "Wire", arguments: tuple[str, str], field: str
+    call: Ask, api: MockApi, arguments: tuple[str, str], field: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=f"^{field} "):
         await call("request", *arguments)
     with pytest.raises(InvalidRequestError, match=r"^replay must be Replay.SAFE or Replay.NEVER"):
         await call("request", "POST", "/x", replay=Replay.BY_TRANSACTION_ID)
-    assert wire.sent == []
+    assert api.sent == []
 
 
 def nested(depth: int) -> list[Any]:
@@ -153,20 +151,20 @@ NO_JSON: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", NO_JSON)
-async def test_what_is_no_json_is_refused_before_anything_is_sent(call: "Ask", wire: "Wire", name: str) -> None:
-    wire.to("POST").answer("{}")
+async def test_what_is_no_json_is_refused_before_anything_is_sent(call: Ask, api: MockApi, name: str) -> None:
+    api.to("POST").answer("{}")
     with pytest.raises(InvalidRequestError, match=r"^(query or )?json must ") as caught:
         await call("request", "POST", "/x", json=NO_JSON[name])
-    assert wire.sent == []
+    assert api.sent == []
     assert "partner-token" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("query", [{"a": "\ud800"}, {"\ud800": 1}, "a=1", 7])
-async def test_what_is_no_query_is_refused_before_anything_is_sent(call: "Ask", wire: "Wire", query: Any) -> None:
-    wire.answer("{}")
+async def test_what_is_no_query_is_refused_before_anything_is_sent(call: Ask, api: MockApi, query: Any) -> None:
+    api.answer("{}")
     with pytest.raises(InvalidRequestError, match=r"^query "):
         await call("request", "GET", "/x", query=query)
-    assert wire.sent == []
+    assert api.sent == []
 
 
 # --- what comes back
@@ -183,8 +181,8 @@ async def test_what_is_no_query_is_refused_before_anything_is_sent(call: "Ask", 
         ("1.0", Decimal("1.0")),
     ],
 )
-async def test_an_answer_is_plain_json_with_exact_decimals(call: "Ask", wire: "Wire", answer: str, value: Any) -> None:
-    wire.answer(answer)
+async def test_an_answer_is_plain_json_with_exact_decimals(call: Ask, api: MockApi, answer: str, value: Any) -> None:
+    api.answer(answer)
     read = await call("request", "GET", "/x")
     assert read == value
     assert type(read) is type(value)
@@ -192,18 +190,18 @@ async def test_an_answer_is_plain_json_with_exact_decimals(call: "Ask", wire: "W
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("status", [200, 204])
-async def test_a_success_without_a_body_is_none(call: "Ask", wire: "Wire", method: str, status: int) -> None:
+async def test_a_success_without_a_body_is_none(call: Ask, api: MockApi, method: str, status: int) -> None:
     """No content is a success: a DELETE that says 204 was done, and a HEAD never has a body."""
-    wire.to(method).answer("", status=status)
+    api.to(method).answer("", status=status)
     assert await call("request", method, "/x", settings=ONCE) is None
 
 
 @pytest.mark.parametrize("body", ["<html>", '{"a": ', "\x00", "NaN"])
-async def test_a_success_that_is_no_json_is_no_answer(call: "Ask", wire: "Wire", body: str) -> None:
-    wire.answer(body)
+async def test_a_success_that_is_no_json_is_no_answer(call: Ask, api: MockApi, body: str) -> None:
+    api.answer(body)
     with pytest.raises(UnexpectedAnswerError):
         await call("request", "GET", "/x", settings=ONCE)
-    wire.to("POST").answer(body)
+    api.to("POST").answer(body)
     with pytest.raises(OutcomeUnknownError, match="find out at the API before sending it again"):
         await call("request", "POST", "/x", settings=ONCE)
 
@@ -224,28 +222,28 @@ async def test_a_success_that_is_no_json_is_no_answer(call: "Ask", wire: "Wire",
     ],
 )
 async def test_reads_are_repeated_and_the_rest_only_when_it_is_allowed(
-    call: "Ask", wire: "Wire", *, method: str, replay: Replay | None, tries: int, error: type[GameballError]
+    call: Ask, api: MockApi, *, method: str, replay: Replay | None, tries: int, error: type[GameballError]
 ) -> None:
     for _ in range(3):
-        wire.to(method).answer("", status=502)
+        api.to(method).answer("", status=502)
     with pytest.raises(error) as caught:
         await call("request", method, "/x", json={"n": 1}, replay=replay, settings=TWICE)
-    assert [sent.body for sent in wire.sent] == [b'{"n":1}'] * tries
+    assert [sent.body for sent in api.sent] == [b'{"n":1}'] * tries
     assert caught.value.attempts == tries
     assert (caught.value.operation, caught.value.method, caught.value.path) == (f"{method} /x", method, "/x")
 
 
-async def test_a_refusal_is_told_with_its_code(call: "Ask", wire: "Wire") -> None:
-    wire.to("POST").answer('{"code": 7, "message": "no such thing"}', status=422)
+async def test_a_refusal_is_told_with_its_code(call: Ask, api: MockApi) -> None:
+    api.to("POST").answer('{"code": 7, "message": "no such thing"}', status=422)
     with pytest.raises(BadRequestError) as caught:
         await call("request", "POST", "/x", query={"q": "private"}, json={"a": 1})
     assert str(caught.value) == "7 no such thing (POST /x, HTTP 422)"
     assert (caught.value.code, caught.value.status, caught.value.outcome) == (7, 422, "not_applied")
 
 
-async def test_no_key_is_in_an_error_or_a_log(call: "Ask", wire: "Wire", caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_key_is_in_an_error_or_a_log(call: Ask, api: MockApi, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    wire.answer('{"code": 10, "message": "api-key-12345 and secret-key-12345 are wrong"}', status=403)
+    api.answer('{"code": 10, "message": "api-key-12345 and secret-key-12345 are wrong"}', status=403)
     with pytest.raises(GameballError) as caught:
         await call("request", "GET", "/x", settings=TWICE)
     assert "key-12345" not in caplog.text + str(caught.value) + repr(vars(caught.value))

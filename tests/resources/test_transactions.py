@@ -4,7 +4,7 @@ import json
 import platform
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
@@ -25,10 +25,8 @@ from gameball import (
     TransactionPage,
     __version__,
 )
+from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
-
-if TYPE_CHECKING:
-    from tests.resources.conftest import Ask, Wire
 
 TIME = datetime(2019, 9, 19, 16, 14, 9, 895000, tzinfo=UTC)
 KEYED = {"player_unique_id": "player123", "transaction_id": "tra_123456789", "transaction_time": TIME}
@@ -375,8 +373,8 @@ LISTED = (
     ],
 )
 async def test_a_write_is_posted_as_its_page_says_and_the_pages_answer_is_read(
-    ask: "Ask",
-    wire: "Wire",
+    ask: Ask,
+    api: MockApi,
     *,
     name: str,
     arguments: dict[str, Any],
@@ -385,17 +383,17 @@ async def test_a_write_is_posted_as_its_page_says_and_the_pages_answer_is_read(
     answer: str,
     value: object,
 ) -> None:
-    wire.to("POST").answer(answer)
+    api.to("POST").answer(answer)
     assert await ask(name, **arguments) == value
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target) == ("POST", path)
     assert sent.body == body.encode()
 
 
-async def test_a_hold_is_reversed_by_its_reference_and_any_answer_of_success_will_do(ask: "Ask", wire: "Wire") -> None:
-    wire.to("DELETE").answer("")
+async def test_a_hold_is_reversed_by_its_reference_and_any_answer_of_success_will_do(ask: Ask, api: MockApi) -> None:
+    api.to("DELETE").answer("")
     assert await ask("reverse_hold", "9245fe4a-d402-451c-b9ed-9c1a04247482") is None
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert sent.method == "DELETE"
     assert sent.target == "/integrations/transaction/hold/9245fe4a-d402-451c-b9ed-9c1a04247482"
     assert sent.body is None
@@ -404,19 +402,19 @@ async def test_a_hold_is_reversed_by_its_reference_and_any_answer_of_success_wil
 # --- reads
 
 
-async def test_the_transactions_of_an_order_are_read(ask: "Ask", wire: "Wire") -> None:
-    wire.answer(ORDER_ANSWER)
+async def test_the_transactions_of_an_order_are_read(ask: Ask, api: MockApi) -> None:
+    api.answer(ORDER_ANSWER)
     expected = OrderTransactions(order_transactions=ORDER_TRANSACTIONS, total=3, count=3)
     assert await ask("for_order", "Order #1") == expected
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target) == ("GET", "/integrations/order/Order%20%231/transactions")
     assert sent.body is None
 
 
-async def test_a_page_of_the_list_is_read(ask: "Ask", wire: "Wire") -> None:
-    wire.answer(LIST_ANSWER)
+async def test_a_page_of_the_list_is_read(ask: Ask, api: MockApi) -> None:
+    api.answer(LIST_ANSWER)
     assert await ask("list") == TransactionPage(transactions=LISTED, count=50, total=344)
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert (sent.method, sent.target) == ("GET", "/integrations/transaction/list")
     assert sent.body is None
 
@@ -454,23 +452,23 @@ EAST = timezone(timedelta(hours=2))
     ],
 )
 async def test_the_lists_filters_are_escaped_one_by_one(
-    ask: "Ask", wire: "Wire", filters: dict[str, Any], query: str
+    ask: Ask, api: MockApi, filters: dict[str, Any], query: str
 ) -> None:
-    wire.answer(LIST_ANSWER)
+    api.answer(LIST_ANSWER)
     await ask("list", **filters)
-    (sent,) = wire.sent
+    (sent,) = api.sent
     assert sent.target == f"/integrations/transaction/list?{query}"
 
 
 # --- what is not given
 
 
-async def test_a_call_without_a_time_is_stamped_with_now_in_utc(ask: "Ask", wire: "Wire") -> None:
-    wire.to("POST").answer(CASHBACK_ANSWER)
+async def test_a_call_without_a_time_is_stamped_with_now_in_utc(ask: Ask, api: MockApi) -> None:
+    api.to("POST").answer(CASHBACK_ANSWER)
     before = datetime.now(UTC)
     await ask("cashback", player_unique_id="p", transaction_id="t", amount=1)
     after = datetime.now(UTC)
-    stamped = json.loads(wire.sent[0].body or b"")["transactionTime"]
+    stamped = json.loads(api.sent[0].body or b"")["transactionTime"]
     assert stamped.endswith("Z")
     assert before <= datetime.fromisoformat(stamped) <= after
 
@@ -498,13 +496,13 @@ async def test_a_call_without_a_time_is_stamped_with_now_in_utc(ask: "Ask", wire
     ],
 )
 async def test_a_broken_rule_is_told_before_anything_is_sent(
-    ask: "Ask", wire: "Wire", name: str, arguments: dict[str, Any], field: str
+    ask: Ask, api: MockApi, name: str, arguments: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=f"^{field} ") as caught:
         await ask(name, **arguments)
     assert caught.value.field == field
     assert caught.value.outcome == "not_applied"
-    assert wire.sent == []
+    assert api.sent == []
 
 
 # --- the bytes themselves, on a real socket
@@ -512,7 +510,7 @@ async def test_a_broken_rule_is_told_before_anything_is_sent(
 AGENT = f"gameball-python/{__version__} python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
 
 
-async def test_a_posts_bytes_are_exact(ask_server: "Ask", server: Server) -> None:
+async def test_a_posts_bytes_are_exact(ask_server: Ask, server: Server) -> None:
     server.script(server.answer(CASHBACK_ANSWER.encode()))
     await ask_server("cashback", **KEYED, amount=99.98)
     assert server.only.line == "POST /api/v3.0/integrations/transaction/cashback HTTP/1.1"
@@ -535,7 +533,7 @@ async def test_a_posts_bytes_are_exact(ask_server: "Ask", server: Server) -> Non
     )
 
 
-async def test_a_gets_bytes_are_exact_and_a_plus_stays_a_plus(ask_server: "Ask", server: Server) -> None:
+async def test_a_gets_bytes_are_exact_and_a_plus_stays_a_plus(ask_server: Ask, server: Server) -> None:
     server.script(server.answer(LIST_ANSWER.encode()))
     await ask_server("list", direction="+", from_date=date(2024, 1, 31), transaction_id="a b/c?d")
     assert server.only.line == (
@@ -548,13 +546,13 @@ async def test_a_gets_bytes_are_exact_and_a_plus_stays_a_plus(ask_server: "Ask",
     assert "transfer-encoding" not in names
 
 
-async def test_a_hold_reference_is_one_escaped_segment(ask_server: "Ask", server: Server) -> None:
+async def test_a_hold_reference_is_one_escaped_segment(ask_server: Ask, server: Server) -> None:
     await ask_server("reverse_hold", "a/b c+ü")
     assert server.only.line == ("DELETE /api/v3.0/integrations/transaction/hold/a%2Fb%20c%2B%C3%BC HTTP/1.1")
 
 
 @pytest.mark.parametrize("reference", ["%2e%2e", "..%2f", "a?b#c", "...", "a;b=c", "\\..\\", "%"])
-async def test_no_hold_reference_leads_anywhere_else(ask_server: "Ask", server: Server, reference: str) -> None:
+async def test_no_hold_reference_leads_anywhere_else(ask_server: Ask, server: Server, reference: str) -> None:
     await ask_server("reverse_hold", reference)
     _, target, _ = server.only.line.split(" ")
     segment = target.removeprefix("/api/v3.0/integrations/transaction/hold/")
@@ -563,7 +561,7 @@ async def test_no_hold_reference_leads_anywhere_else(ask_server: "Ask", server: 
     assert "%2e" not in segment.replace("%252e", "").casefold()
 
 
-async def test_keys_travel_in_their_two_headers_only(ask_server: "Ask", server: Server) -> None:
+async def test_keys_travel_in_their_two_headers_only(ask_server: Ask, server: Server) -> None:
     server.script(server.answer(CASHBACK_ANSWER.encode()))
     await ask_server("cashback", **KEYED, amount=1)
     head, body = server.only.head, server.only.body
@@ -580,22 +578,22 @@ def page(*ids: int, total: int | None = None) -> str:
     return json.dumps({"transactions": rows, "count": len(ids), **({} if total is None else {"total": total})})
 
 
-async def iterated(ask: "Ask", wire: "Wire", *pages: str, **arguments: Any) -> list[int]:
+async def iterated(ask: Ask, api: MockApi, *pages: str, **arguments: Any) -> list[int]:
     for answer in pages:
-        wire.answer(answer)
+        api.answer(answer)
     return [int(row.gameball_transaction_id) for row in await ask("iterate", **arguments)]
 
 
-async def test_iterate_reads_page_after_page_until_total(ask: "Ask", wire: "Wire") -> None:
-    assert await iterated(ask, wire, page(5, 4, total=5), page(3, 2, total=5), page(1, total=5)) == [5, 4, 3, 2, 1]
-    assert [sent.target.partition("?")[2] for sent in wire.sent] == [
+async def test_iterate_reads_page_after_page_until_total(ask: Ask, api: MockApi) -> None:
+    assert await iterated(ask, api, page(5, 4, total=5), page(3, 2, total=5), page(1, total=5)) == [5, 4, 3, 2, 1]
+    assert [sent.target.partition("?")[2] for sent in api.sent] == [
         "page=1&limit=200",
         "page=2&limit=200",
         "page=3&limit=200",
     ]
 
 
-async def test_iterate_sends_page_size_and_filters_on_every_page(ask: "Ask", wire: "Wire") -> None:
+async def test_iterate_sends_page_size_and_filters_on_every_page(ask: Ask, api: MockApi) -> None:
     filters = {
         "direction": "+",
         "from_date": date(2024, 1, 1),
@@ -604,48 +602,48 @@ async def test_iterate_sends_page_size_and_filters_on_every_page(ask: "Ask", wir
         "status": "Active",
         "player_unique_id": "p",
     }
-    await iterated(ask, wire, page(2, 1), page(), **filters, page_size=2)
+    await iterated(ask, api, page(2, 1), page(), **filters, page_size=2)
     rest = "limit=2&direction=%2B&from=2024-01-01&to=2024-02-01&transactionId=t&status=1&playerUniqueId=p"
-    assert [sent.target for sent in wire.sent] == [
+    assert [sent.target for sent in api.sent] == [
         f"/integrations/transaction/list?page={number}&{rest}" for number in (1, 2)
     ]
 
 
-async def test_iterate_drops_rows_that_moved_on_from_the_page_before(ask: "Ask", wire: "Wire") -> None:
+async def test_iterate_drops_rows_that_moved_on_from_the_page_before(ask: Ask, api: MockApi) -> None:
     """Between the pages a new row came in at the front: the last of the first page is the first of the second."""
-    assert await iterated(ask, wire, page(4, 3), page(3, 2), page(1), page()) == [4, 3, 2, 1]
+    assert await iterated(ask, api, page(4, 3), page(3, 2), page(1), page()) == [4, 3, 2, 1]
 
 
-async def test_iterate_goes_on_after_a_page_of_nothing_new(ask: "Ask", wire: "Wire") -> None:
-    assert await iterated(ask, wire, page(4, 3), page(4, 3), page(2, 1), page()) == [4, 3, 2, 1]
+async def test_iterate_goes_on_after_a_page_of_nothing_new(ask: Ask, api: MockApi) -> None:
+    assert await iterated(ask, api, page(4, 3), page(4, 3), page(2, 1), page()) == [4, 3, 2, 1]
 
 
-async def test_iterate_ends_on_an_empty_page_whatever_the_total_says(ask: "Ask", wire: "Wire") -> None:
-    assert await iterated(ask, wire, page(2, 1, total=99), page(total=99)) == [2, 1]
-    assert len(wire.sent) == 2
+async def test_iterate_ends_on_an_empty_page_whatever_the_total_says(ask: Ask, api: MockApi) -> None:
+    assert await iterated(ask, api, page(2, 1, total=99), page(total=99)) == [2, 1]
+    assert len(api.sent) == 2
 
 
-async def test_iterate_does_not_end_on_a_short_page(ask: "Ask", wire: "Wire") -> None:
-    assert await iterated(ask, wire, page(3), page(2, 1), page(), page_size=2) == [3, 2, 1]
+async def test_iterate_does_not_end_on_a_short_page(ask: Ask, api: MockApi) -> None:
+    assert await iterated(ask, api, page(3), page(2, 1), page(), page_size=2) == [3, 2, 1]
 
 
-async def test_iterate_asks_no_more_once_it_has_seen_the_total(ask: "Ask", wire: "Wire") -> None:
-    assert await iterated(ask, wire, page(2, 1, total=2)) == [2, 1]
-    assert len(wire.sent) == 1
+async def test_iterate_asks_no_more_once_it_has_seen_the_total(ask: Ask, api: MockApi) -> None:
+    assert await iterated(ask, api, page(2, 1, total=2)) == [2, 1]
+    assert len(api.sent) == 1
 
 
-async def test_iterate_gives_nothing_where_there_is_nothing(ask: "Ask", wire: "Wire") -> None:
-    assert await iterated(ask, wire, page(total=0)) == []
-    assert len(wire.sent) == 1
+async def test_iterate_gives_nothing_where_there_is_nothing(ask: Ask, api: MockApi) -> None:
+    assert await iterated(ask, api, page(total=0)) == []
+    assert len(api.sent) == 1
 
 
-async def test_iterate_loses_no_row_when_rows_shift_while_it_reads(ask: "Ask", wire: "Wire") -> None:
+async def test_iterate_loses_no_row_when_rows_shift_while_it_reads(ask: Ask, api: MockApi) -> None:
     """Four rows, two a page. A fifth comes in after the first page: the total and the places grow by one."""
     pages = [page(4, 3, total=4), page(3, 2, total=5), page(1, total=5), page(total=5)]
-    assert await iterated(ask, wire, *pages, page_size=2) == [4, 3, 2, 1]
+    assert await iterated(ask, api, *pages, page_size=2) == [4, 3, 2, 1]
 
 
-async def test_iterate_loses_no_row_when_a_total_is_not_kept_up_to_date(ask: "Ask", wire: "Wire") -> None:
+async def test_iterate_loses_no_row_when_a_total_is_not_kept_up_to_date(ask: Ask, api: MockApi) -> None:
     """Rows seen twice are no progress towards a total that counts every row once."""
     pages = [page(4, 3, total=4), page(3, 2, total=4), page(1, total=4)]
-    assert await iterated(ask, wire, *pages, page_size=2) == [4, 3, 2, 1]
+    assert await iterated(ask, api, *pages, page_size=2) == [4, 3, 2, 1]

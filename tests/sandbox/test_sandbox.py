@@ -12,15 +12,13 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import gameball.sandbox
 from gameball.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Api
+from tests.support.sandbox_api import Api
 
 
 def pay(sandbox: Sandbox, transaction_id: str = "order") -> Any:
@@ -48,7 +46,7 @@ def test_plain_code_is_served_from_a_thread_of_its_own() -> None:
     assert "gameball-sandbox" not in {thread.name for thread in threading.enumerate()}
 
 
-async def test_awaited_it_is_served_from_the_running_loop(api: "Api", sandbox: Sandbox) -> None:
+async def test_awaited_it_is_served_from_the_running_loop(api: Api, sandbox: Sandbox) -> None:
     assert (await api.transact("cashback", amount=10)).status == 200
     assert sandbox.ledger.balance("player123") == 2
     assert "gameball-sandbox" not in {thread.name for thread in threading.enumerate()}

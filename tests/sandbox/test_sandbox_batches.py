@@ -1,14 +1,12 @@
 """Batches: started, asked about, stopped."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 
 from gameball.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Api
+from tests.support.sandbox_api import Api
 
 
 def payments(*players: str) -> list[dict[str, Any]]:
@@ -23,14 +21,14 @@ def payments(*players: str) -> list[dict[str, Any]]:
     ]
 
 
-async def start(api: "Api", operation: str, body: Any, **more: Any) -> str:
+async def start(api: Api, operation: str, body: Any, **more: Any) -> str:
     reply = await api.post("batch", method="POST", operation=operation, params={}, body=body, **more)
     assert reply.status == 200, reply
     assert list(reply.json) == ["batchId"]
     return str(reply.json["batchId"])
 
 
-async def test_a_batch_is_pending_then_in_progress_then_finished(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_batch_is_pending_then_in_progress_then_finished(api: Api, sandbox: Sandbox) -> None:
     batch = await start(api, "cashback", payments("a", "b", "c", "d"))
 
     pending, running, finished, still = [(await api.get(f"batch/{batch}")).json for _ in range(4)]
@@ -51,7 +49,7 @@ async def test_a_batch_is_pending_then_in_progress_then_finished(api: "Api", san
     assert sandbox.ledger.balance("d") == 20
 
 
-async def test_a_failed_row_fails_alone(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_failed_row_fails_alone(api: Api, sandbox: Sandbox) -> None:
     rows = payments("a", "b", "c")
     batch = await start(api, "cashback", [rows[0], {**rows[1], "amount": -1}, rows[0], "no row", rows[2]])
 
@@ -66,7 +64,7 @@ async def test_a_failed_row_fails_alone(api: "Api", sandbox: Sandbox) -> None:
     assert len(sandbox.ledger.transactions()) == 2
 
 
-async def test_a_redeem_batch_answers_two_keys_in_pascal_case(api: "Api") -> None:
+async def test_a_redeem_batch_answers_two_keys_in_pascal_case(api: Api) -> None:
     await api.give(500)
     row = {**payments("player123")[0], "amount": None, "redeemedAmount": 2}
     batch = await start(api, "redeem", [row, {**row, "playerUniqueId": "nobody", "transactionId": "x"}])
@@ -79,7 +77,7 @@ async def test_a_redeem_batch_answers_two_keys_in_pascal_case(api: "Api") -> Non
     assert finished["response"]["failed"][0]["message"] == "player not found: nobody"
 
 
-async def test_a_balance_batch_tells_points_and_what_they_are_worth(api: "Api") -> None:
+async def test_a_balance_batch_tells_points_and_what_they_are_worth(api: Api) -> None:
     await api.give(500)
     batch = await start(api, "balance", {"playerUniqueIds": ["player123", "nobody", 5]})
 
@@ -97,7 +95,7 @@ async def test_a_balance_batch_tells_points_and_what_they_are_worth(api: "Api") 
     assert [row["playerUniqueId"] for row in finished["response"]["failed"]] == ["nobody", None]
 
 
-async def test_a_stopped_batch_does_no_more_rows(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_stopped_batch_does_no_more_rows(api: Api, sandbox: Sandbox) -> None:
     batch = await start(api, "cashback", payments("a", "b", "c", "d"))
     for _ in range(2):
         await api.get(f"batch/{batch}")
@@ -138,18 +136,18 @@ async def test_how_often_it_is_asked_about_is_a_setting() -> None:
         ({"params": 5}, 7),
     ],
 )
-async def test_a_start_that_breaks_a_rule_is_refused(api: "Api", change: dict[str, Any], code: int) -> None:
+async def test_a_start_that_breaks_a_rule_is_refused(api: Api, change: dict[str, Any], code: int) -> None:
     good = {"method": "POST", "operation": "cashback", "params": {}, "body": payments("a")}
 
     assert (await api.post("batch", **{**good, **change})).code == code
 
 
-async def test_an_unknown_batch_is_not_found(api: "Api") -> None:
+async def test_an_unknown_batch_is_not_found(api: Api) -> None:
     assert (await api.get("batch/213")).code == 3
     assert (await api.delete("batch/213")).code == 3
 
 
-async def test_a_thousand_rows_are_a_batch(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_thousand_rows_are_a_batch(api: Api, sandbox: Sandbox) -> None:
     rows = [{**row, "transactionTime": "2024-01-01T00:00:00Z"} for row in payments(*map(str, range(1000)))]
     batch = await start(api, "cashback", rows)
     *_, finished = [(await api.get(f"batch/{batch}")).json for _ in range(3)]

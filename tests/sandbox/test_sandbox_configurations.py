@@ -2,18 +2,16 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 
 from gameball.sandbox import Program, Sandbox
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Api
+from tests.support.sandbox_api import Api
 
 
-async def test_the_whole_configuration_has_every_part_of_the_page(api: "Api") -> None:
+async def test_the_whole_configuration_has_every_part_of_the_page(api: Api) -> None:
     whole = (await api.get("config")).json
 
     assert set(whole) == {
@@ -51,20 +49,20 @@ async def test_the_whole_configuration_asks_for_the_api_key_alone(sandbox: Sandb
 
 
 @pytest.mark.parametrize("handle", ["6128", "free shirt"])
-async def test_a_challenge_is_found_by_its_id_and_by_its_name(api: "Api", handle: str) -> None:
+async def test_a_challenge_is_found_by_its_id_and_by_its_name(api: Api, handle: str) -> None:
     [challenge] = (await api.get(f"config/challenge/{handle}", lang="en")).json["challenges"]
 
     assert (challenge["id"], challenge["name"]) == (6128, "free shirt")
     assert challenge["rewards"][0]["couponReward"]["product"]["productId"] == "7803615346931"
 
 
-async def test_an_unknown_challenge_is_not_found(api: "Api") -> None:
+async def test_an_unknown_challenge_is_not_found(api: Api) -> None:
     reply = await api.get("config/challenge/nothing")
 
     assert (reply.status, reply.code) == (404, 3)
 
 
-async def test_the_redemption_rules_are_those_that_coupons_are_bought_by(api: "Api") -> None:
+async def test_the_redemption_rules_are_those_that_coupons_are_bought_by(api: Api) -> None:
     reply = await api.get("client/redemption/config")
 
     assert reply.json["isRedemptionActive"] is True
@@ -77,7 +75,7 @@ async def test_the_redemption_rules_are_those_that_coupons_are_bought_by(api: "A
         assert coupon.status == 200
 
 
-async def test_the_cashback_rule_is_the_one_that_rewards(api: "Api") -> None:
+async def test_the_cashback_rule_is_the_one_that_rewards(api: Api) -> None:
     reply = await api.get("client/cashback")
 
     assert reply.json["isCashbackActive"] is True
@@ -86,7 +84,7 @@ async def test_the_cashback_rule_is_the_one_that_rewards(api: "Api") -> None:
     assert rule["isDefault"] is True
 
 
-async def test_changed_terms_hold_from_the_next_call_on(api: "Api", sandbox: Sandbox) -> None:
+async def test_changed_terms_hold_from_the_next_call_on(api: Api, sandbox: Sandbox) -> None:
     sandbox.program = Program(
         points_rewarded_as_cashback=Decimal(5), min_amount_to_spend=Decimal(1), redemption_factor=Decimal("0.1")
     )
@@ -97,7 +95,7 @@ async def test_changed_terms_hold_from_the_next_call_on(api: "Api", sandbox: San
     assert (rule["minAmountToSpend"], rule["pointsRewardedAsCashback"]) == (1, 5)
 
 
-async def test_what_is_switched_off_is_refused(api: "Api", sandbox: Sandbox) -> None:
+async def test_what_is_switched_off_is_refused(api: Api, sandbox: Sandbox) -> None:
     await api.give(100)
     sandbox.program = Program(cashback_enabled=False, redemption_enabled=False)
 

@@ -1,4 +1,4 @@
-"""Faults: which call they strike, what they do to the ledger, and what they look like on the wire."""
+"""Faults: which call they strike, what they do to the ledger, and what they look like to a client."""
 
 import asyncio
 import json
@@ -6,16 +6,14 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 
 from gameball.sandbox import Sandbox, faults
-
-if TYPE_CHECKING:
-    from gameball.sandbox.arming import Effect
-    from tests.sandbox.conftest import Api
+from gameball.sandbox.arming import Effect
+from tests.support.sandbox_api import Api
 
 CASHBACK = "transactions.cashback"
 
@@ -74,7 +72,7 @@ WHOLE = b'{"playerUniqueId":"player123","gameballTransactionId":1,"rewardedPoint
     ids=repr,
 )
 async def test_a_fault_strikes_before_or_after_the_ledger_is_written(
-    sandbox: Sandbox, fault: faults.Fault, effect: "Effect"
+    sandbox: Sandbox, fault: faults.Fault, effect: Effect
 ) -> None:
     sandbox.faults.arm(CASHBACK, fault, effect=effect)
     received = await raw(sandbox, patience=0.3)
@@ -116,7 +114,7 @@ async def test_a_drip_comes_in_pieces_and_ends_in_time(sandbox: Sandbox) -> None
     assert 0.1 < time.monotonic() - started < 1
 
 
-async def test_a_delayed_answer_is_late_and_whole(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_delayed_answer_is_late_and_whole(api: Api, sandbox: Sandbox) -> None:
     sandbox.faults.arm(CASHBACK, faults.Delay(0.1), effect="after")
     started = time.monotonic()
 
@@ -124,7 +122,7 @@ async def test_a_delayed_answer_is_late_and_whole(api: "Api", sandbox: Sandbox) 
     assert time.monotonic() - started > 0.09
 
 
-async def test_statuses_carry_bodies_and_headers(api: "Api", sandbox: Sandbox) -> None:
+async def test_statuses_carry_bodies_and_headers(api: Api, sandbox: Sandbox) -> None:
     url = f"{sandbox.base_url}/integrations/transaction/list"
     for fault in (
         faults.Status(503, {"code": 5003, "message": "unavailable"}, {"X-Request-Id": "abc"}),
@@ -146,7 +144,7 @@ async def test_statuses_carry_bodies_and_headers(api: "Api", sandbox: Sandbox) -
     assert answers[4].content_type == "text/html"
 
 
-async def test_a_gzip_bomb_is_small_until_it_is_read(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_gzip_bomb_is_small_until_it_is_read(api: Api, sandbox: Sandbox) -> None:
     sandbox.faults.arm("transactions.list", faults.GzipBomb(megabytes=8))
     url = f"{sandbox.base_url}/integrations/transaction/list"
     async with api.session.get(url) as answer:
@@ -188,7 +186,7 @@ async def test_later_means_that_the_work_is_done_after_the_fault(sandbox: Sandbo
     assert sandbox.ledger.balance("player123") == 2
 
 
-async def test_a_fault_waits_for_its_operation_its_transaction_and_its_turn(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_fault_waits_for_its_operation_its_transaction_and_its_turn(api: Api, sandbox: Sandbox) -> None:
     sandbox.faults.arm(CASHBACK, faults.Status(500), transaction_id="b", nth=2, times=2)
     sandbox.faults.arm("transactions.list", faults.Status(501), transaction_id="b")
     [by_id, listed] = sandbox.faults.unfired
@@ -227,7 +225,7 @@ def test_a_drip_that_would_never_end_is_an_error() -> None:
         faults.Drip(interval=0)
 
 
-async def test_an_id_that_is_none_matches_no_fault(api: "Api", sandbox: Sandbox) -> None:
+async def test_an_id_that_is_none_matches_no_fault(api: Api, sandbox: Sandbox) -> None:
     sandbox.faults.arm(CASHBACK, faults.Status(500, {"share": 0.5}), transaction_id="order")
 
     for body in ({"transactionId": ["order"]}, {}, ["order"]):
@@ -253,14 +251,14 @@ async def test_random_faults_are_the_same_for_the_same_seed() -> None:
     assert (await storm(7))[0] != (await storm(8))[0]
 
 
-async def test_random_faults_leave_reads_alone_and_can_be_ended(api: "Api", sandbox: Sandbox) -> None:
+async def test_random_faults_leave_reads_alone_and_can_be_ended(api: Api, sandbox: Sandbox) -> None:
     sandbox.faults.random(rate=1.0)
     assert (await api.get("transaction/list")).status == 200
     sandbox.faults.random(rate=0)
     assert (await api.transact("cashback", amount=10)).status == 200
 
 
-async def test_requests_are_remembered_byte_by_byte_without_keys(api: "Api", sandbox: Sandbox) -> None:
+async def test_requests_are_remembered_byte_by_byte_without_keys(api: Api, sandbox: Sandbox) -> None:
     body = b'{"playerUniqueId":  "p"}'
     await api.call("POST", "transaction/cashback", data=body)
     sandbox.clock.advance(minutes=10)

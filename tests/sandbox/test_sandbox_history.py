@@ -1,24 +1,22 @@
 """The list of transactions: fields, filters, pages."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from gameball.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Api
+from tests.support.sandbox_api import Api
 
 ADMIN = {"username": "admin", "reason": "gift"}
 
 
-async def ids(api: "Api", **query: Any) -> list[str]:
+async def ids(api: Api, **query: Any) -> list[str]:
     reply = await api.get("transaction/list", **query)
     assert reply.status == 200, reply
     return [row["transactionId"] for row in reply.json["transactions"]]
 
 
-async def test_a_row_has_the_fields_of_the_page_that_apply_to_it(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_row_has_the_fields_of_the_page_that_apply_to_it(api: Api, sandbox: Sandbox) -> None:
     await api.transact(
         "cashback",
         transactionTime="2019-09-21T16:53:28.190Z",
@@ -50,7 +48,7 @@ async def test_a_row_has_the_fields_of_the_page_that_apply_to_it(api: "Api", san
     assert "expiryDate" not in manual
 
 
-async def test_rows_come_latest_first_by_their_own_time(api: "Api") -> None:
+async def test_rows_come_latest_first_by_their_own_time(api: Api) -> None:
     for day in (2, 3, 1):
         await api.transact(
             "cashback", transactionId=f"day{day}", transactionTime=f"2024-03-0{day}T00:00:00Z", amount=10
@@ -59,7 +57,7 @@ async def test_rows_come_latest_first_by_their_own_time(api: "Api") -> None:
     assert await ids(api) == ["day3", "day2", "day1"]
 
 
-async def test_a_page_has_fifty_rows_unless_told_otherwise(api: "Api") -> None:
+async def test_a_page_has_fifty_rows_unless_told_otherwise(api: Api) -> None:
     for _ in range(51):
         await api.transact("cashback", amount=10)
 
@@ -73,7 +71,7 @@ async def test_a_page_has_fifty_rows_unless_told_otherwise(api: "Api") -> None:
     assert paged == await ids(api, limit=200)
 
 
-async def test_each_filter_narrows_the_list(api: "Api", sandbox: Sandbox) -> None:
+async def test_each_filter_narrows_the_list(api: Api, sandbox: Sandbox) -> None:
     await api.transact("cashback", transactionId="old", transactionTime="2024-03-01T23:59:59.999999Z", amount=10)
     sandbox.clock.advance(days=700)
     await api.transact("manual", transactionId="minus", points=-1, **ADMIN)
@@ -115,7 +113,7 @@ async def test_each_filter_narrows_the_list(api: "Api", sandbox: Sandbox) -> Non
     ],
     ids=str,
 )
-async def test_a_filter_that_breaks_its_rule_is_refused(api: "Api", query: dict[str, str]) -> None:
+async def test_a_filter_that_breaks_its_rule_is_refused(api: Api, query: dict[str, str]) -> None:
     reply = await api.get("transaction/list", **query)
 
     assert (reply.status, reply.code) == (400, 7)

@@ -1,16 +1,13 @@
 """Partners: clients made, used and changed."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from gameball.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.sandbox.conftest import Api, Reply
+from tests.support.sandbox_api import Api, Reply
 
 BEARER = {"Authorization": "Bearer sandbox-partner-token"}
 CLIENT: dict[str, Any] = {
@@ -26,15 +23,15 @@ CLIENT: dict[str, Any] = {
 OTHER = CLIENT | {"name": "Other", "email": "other@email.com", "storeName": "Other"}
 
 
-async def create(api: "Api", **change: Any) -> "Reply":
+async def create(api: Api, **change: Any) -> Reply:
     return await api.call("POST", "client", json=CLIENT | change, headers=BEARER)
 
 
-async def update(api: "Api", store_id: str = "MyNewStore", **change: Any) -> "Reply":
+async def update(api: Api, store_id: str = "MyNewStore", **change: Any) -> Reply:
     return await api.call("PUT", "client", json=change, headers={**BEARER, "storeId": store_id})
 
 
-async def test_a_new_clients_keys_open_a_ledger_of_its_own(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_new_clients_keys_open_a_ledger_of_its_own(api: Api, sandbox: Sandbox) -> None:
     reply = await create(api)
     assert set(reply.json) == {"apiKey", "secretKey", "gameballId"}
     keys = {"APIKey": reply.json["apiKey"], "SecretKey": reply.json["secretKey"]}
@@ -56,7 +53,7 @@ async def test_a_new_clients_keys_open_a_ledger_of_its_own(api: "Api", sandbox: 
     assert (await api.call("GET", "transaction/list", headers=wrong)).status == 401
 
 
-async def test_one_accounts_holds_and_batches_are_not_found_by_another(api: "Api") -> None:
+async def test_one_accounts_holds_and_batches_are_not_found_by_another(api: Api) -> None:
     reply = await create(api)
     keys = {"APIKey": reply.json["apiKey"], "SecretKey": reply.json["secretKey"]}
     await api.give(10)
@@ -69,7 +66,7 @@ async def test_one_accounts_holds_and_batches_are_not_found_by_another(api: "Api
     assert (await api.call("GET", f"batch/{batch}", headers=keys)).code == 3
 
 
-async def test_clients_live_in_the_file(tmp_path: "Path") -> None:
+async def test_clients_live_in_the_file(tmp_path: Path) -> None:
     async with Sandbox(db=tmp_path / "points.db") as sandbox, aiohttp.ClientSession() as session:
         url = f"{sandbox.base_url}/integrations/client"
         async with session.post(url, json=CLIENT, headers=BEARER) as answer:
@@ -81,7 +78,7 @@ async def test_clients_live_in_the_file(tmp_path: "Path") -> None:
             assert answer.status == 200
 
 
-async def test_only_what_is_sent_is_changed_and_null_is_a_value(api: "Api") -> None:
+async def test_only_what_is_sent_is_changed_and_null_is_a_value(api: Api) -> None:
     account = (await create(api, customDomain="mynewstore.custom.com", subscriptionId=23, isLoyaltyEnabled=True)).json[
         "gameballId"
     ]
@@ -110,7 +107,7 @@ async def test_only_what_is_sent_is_changed_and_null_is_a_value(api: "Api") -> N
     assert (await update(api, "Renamed", name="New Name")).json["name"] == "New Name"
 
 
-async def test_names_stores_and_emails_are_taken_once(api: "Api") -> None:
+async def test_names_stores_and_emails_are_taken_once(api: Api) -> None:
     await create(api)
     assert (await create(api, **OTHER)).status == 200
 
@@ -125,14 +122,14 @@ async def test_names_stores_and_emails_are_taken_once(api: "Api") -> None:
 @pytest.mark.parametrize(
     ("authorization", "status"), [(None, 401), ("Bearer", 401), ("Basic abc", 401), ("Bearer wrong", 403)]
 )
-async def test_a_partner_is_known_by_its_token(api: "Api", authorization: str | None, status: int) -> None:
+async def test_a_partner_is_known_by_its_token(api: Api, authorization: str | None, status: int) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     for method in ("POST", "PUT"):
         reply = await api.call(method, "client", json=CLIENT, headers=headers)
         assert (reply.status, reply.code) == (status, 10)
 
 
-async def test_what_breaks_a_rule_is_refused(api: "Api") -> None:
+async def test_what_breaks_a_rule_is_refused(api: Api) -> None:
     incomplete = {name: value for name, value in CLIENT.items() if name != "domain"}
     assert (await api.call("POST", "client", json=incomplete, headers=BEARER)).code == 4
     assert (await create(api, country=None)).code == 5

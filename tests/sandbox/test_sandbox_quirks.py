@@ -2,14 +2,11 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pytest
 
 from gameball.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Api
+from tests.support.sandbox_api import Api
 
 
 @pytest.fixture
@@ -18,7 +15,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
-async def test_ids_points_and_keys_are_spelt_in_other_ways(api: "Api") -> None:
+async def test_ids_points_and_keys_are_spelt_in_other_ways(api: Api) -> None:
     cashback = (await api.transact("cashback", amount=99.98)).json
     manual = (await api.transact("manual", points=500, username="a", reason="b")).json
     redeem = (await api.transact("redeem", redeemedAmount=1)).json
@@ -36,7 +33,7 @@ async def test_ids_points_and_keys_are_spelt_in_other_ways(api: "Api") -> None:
     }
 
 
-async def test_times_have_no_zone_and_seven_digits(api: "Api") -> None:
+async def test_times_have_no_zone_and_seven_digits(api: Api) -> None:
     await api.transact("cashback", transactionTime="2022-09-28T11:58:34.579234Z", amount=10)
     await api.transact("cashback", amount=10)
     first, second = (await api.get("transaction/list")).json["transactions"]
@@ -46,7 +43,7 @@ async def test_times_have_no_zone_and_seven_digits(api: "Api") -> None:
     assert (first["gameballTransactionId"], second["gameballTrasnactionId"]) == ("gbtrx2", "gbtrx1")
 
 
-async def test_a_hold_is_a_number_and_still_redeemed(api: "Api") -> None:
+async def test_a_hold_is_a_number_and_still_redeemed(api: Api) -> None:
     await api.give(10)
     reference = (await api.transact("hold", holdPoints=5)).json["holdReference"]
 
@@ -54,7 +51,7 @@ async def test_a_hold_is_a_number_and_still_redeemed(api: "Api") -> None:
     assert (await api.transact("redeem", holdReference=reference)).status == 200
 
 
-async def test_a_batch_is_a_job_with_other_words(api: "Api") -> None:
+async def test_a_batch_is_a_job_with_other_words(api: Api) -> None:
     job = await api.post("batch", method="POST", operation="balance", body={"playerUniqueIds": ["nobody"]})
     assert isinstance(job.json["jobId"], int)
     answers = [(await api.get(f"batch/{job.json['jobId']}")).json for _ in range(3)]
@@ -64,7 +61,7 @@ async def test_a_batch_is_a_job_with_other_words(api: "Api") -> None:
     assert answers[2]["response"]["failed"] == [{"customerId": "nobody", "error": "player not found: nobody"}]
 
 
-async def test_configurations_follow_the_other_table(api: "Api") -> None:
+async def test_configurations_follow_the_other_table(api: Api) -> None:
     whole = (await api.get("config")).json
     assert whole["challenges"][0]["visibility"] == "AlwaysVisibile"
     assert "point" in whole["referral"]["playerReward"]["extraReward"]
@@ -74,5 +71,5 @@ async def test_configurations_follow_the_other_table(api: "Api") -> None:
     assert rules[1]["coupon"]["product"]["productId"] == 6932183449758
 
 
-async def test_refusals_have_one_spelling(api: "Api") -> None:
+async def test_refusals_have_one_spelling(api: Api) -> None:
     assert (await api.transact("redeem", redeemedAmount=1)).code == 101

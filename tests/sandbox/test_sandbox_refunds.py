@@ -1,14 +1,10 @@
 """Refunds, and the transactions of an order."""
 
-from typing import TYPE_CHECKING
-
 from gameball.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Api
+from tests.support.sandbox_api import Api
 
 
-async def test_a_cancelled_cashback_takes_its_points_back(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_cancelled_cashback_takes_its_points_back(api: Api, sandbox: Sandbox) -> None:
     await api.transact("cashback", transactionId="order", transactionTime="2021-10-19T21:46:24Z", amount=70)
     reply = await api.transact(
         "refund",
@@ -42,7 +38,7 @@ async def test_a_cancelled_cashback_takes_its_points_back(api: "Api", sandbox: S
     assert sandbox.ledger.balance("player123") == 0
 
 
-async def test_a_refunded_redemption_gives_its_points_back(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_refunded_redemption_gives_its_points_back(api: Api, sandbox: Sandbox) -> None:
     await api.give(200)
     await api.transact("redeem", transactionId="order", redeemedAmount=2)
     reply = await api.transact("refund", reverseTransactionId="order")
@@ -53,7 +49,7 @@ async def test_a_refunded_redemption_gives_its_points_back(api: "Api", sandbox: 
     assert sandbox.ledger.transactions("player123")[-1].direction == "+"
 
 
-async def test_parts_are_proportional_and_never_exceed_the_whole(api: "Api", sandbox: Sandbox) -> None:
+async def test_parts_are_proportional_and_never_exceed_the_whole(api: Api, sandbox: Sandbox) -> None:
     await api.transact("cashback", transactionId="order", amount=10)
     balances = []
     for amount in (3.33, 3.33, 500):
@@ -67,7 +63,7 @@ async def test_parts_are_proportional_and_never_exceed_the_whole(api: "Api", san
     assert (await api.transact("refund", reverseTransactionId="order", amount=1)).code == 302
 
 
-async def test_without_an_amount_all_that_is_left_is_taken_back(api: "Api", sandbox: Sandbox) -> None:
+async def test_without_an_amount_all_that_is_left_is_taken_back(api: Api, sandbox: Sandbox) -> None:
     await api.transact("cashback", transactionId="order", amount=100)
     await api.transact("refund", reverseTransactionId="order", amount=25)
     await api.transact("refund", reverseTransactionId="order")
@@ -76,7 +72,7 @@ async def test_without_an_amount_all_that_is_left_is_taken_back(api: "Api", sand
     assert (await api.transact("refund", reverseTransactionId="order")).code == 302
 
 
-async def test_points_already_spent_leave_the_balance_below_zero(api: "Api", sandbox: Sandbox) -> None:
+async def test_points_already_spent_leave_the_balance_below_zero(api: Api, sandbox: Sandbox) -> None:
     await api.transact("cashback", transactionId="order", amount=1000)
     await api.transact("redeem", redeemedAmount=1.5)
     await api.transact("refund", reverseTransactionId="order")
@@ -85,7 +81,7 @@ async def test_points_already_spent_leave_the_balance_below_zero(api: "Api", san
     assert (await api.transact("redeem", redeemedAmount=0.01)).code == 309
 
 
-async def test_an_unknown_original_cannot_be_refunded_nor_another_players(api: "Api") -> None:
+async def test_an_unknown_original_cannot_be_refunded_nor_another_players(api: Api) -> None:
     await api.give(10, player="another")
     await api.transact("cashback", transactionId="order", amount=100)
 
@@ -94,7 +90,7 @@ async def test_an_unknown_original_cannot_be_refunded_nor_another_players(api: "
     assert other.code == 306
 
 
-async def test_only_cashbacks_and_redemptions_can_be_taken_back(api: "Api") -> None:
+async def test_only_cashbacks_and_redemptions_can_be_taken_back(api: Api) -> None:
     await api.transact("cashback", transactionId="order", amount=100)
     await api.transact("refund", transactionId="return", reverseTransactionId="order", amount=1)
     await api.transact("manual", transactionId="gift", points=5, username="admin", reason="gift")
@@ -103,14 +99,14 @@ async def test_only_cashbacks_and_redemptions_can_be_taken_back(api: "Api") -> N
     assert (await api.transact("refund", reverseTransactionId="gift")).code == 301
 
 
-async def test_a_repeated_refund_is_a_repeated_id(api: "Api") -> None:
+async def test_a_repeated_refund_is_a_repeated_id(api: Api) -> None:
     await api.transact("cashback", transactionId="order", amount=100)
     await api.transact("refund", transactionId="return", reverseTransactionId="order")
 
     assert (await api.transact("refund", transactionId="return", reverseTransactionId="order")).code == 305
 
 
-async def test_an_order_lists_its_payment_and_its_refunds(api: "Api") -> None:
+async def test_an_order_lists_its_payment_and_its_refunds(api: Api) -> None:
     await api.transact("cashback", transactionId="order/1 {é}", amount=100)
     await api.transact("cashback", transactionId="order/2", amount=100)
     await api.transact("refund", reverseTransactionId="order/1 {é}", amount=10)
@@ -121,7 +117,7 @@ async def test_an_order_lists_its_payment_and_its_refunds(api: "Api") -> None:
     assert (reply.json["total"], reply.json["count"]) == (2, 2)
 
 
-async def test_an_unknown_order_has_no_transactions(api: "Api") -> None:
+async def test_an_unknown_order_has_no_transactions(api: Api) -> None:
     reply = await api.get("order/nothing/transactions")
 
     assert reply.json == {"orderTransactions": [], "total": 0, "count": 0}

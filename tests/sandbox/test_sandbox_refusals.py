@@ -2,7 +2,7 @@
 
 import json
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -11,9 +11,7 @@ from hypothesis import given, settings, strategies as st
 from yarl import URL
 
 from gameball.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Api
+from tests.support.sandbox_api import Api
 
 PAYMENT: dict[str, Any] = {
     "playerUniqueId": "player123",
@@ -81,7 +79,7 @@ async def test_header_names_are_matched_in_any_case(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("field", PAYMENT)
-async def test_a_required_field_must_be_there_and_have_a_value(api: "Api", field: str) -> None:
+async def test_a_required_field_must_be_there_and_have_a_value(api: Api, field: str) -> None:
     absent = await api.post("transaction/cashback", **{k: v for k, v in PAYMENT.items() if k != field})
     null = await api.post("transaction/cashback", **{**PAYMENT, field: None})
 
@@ -124,7 +122,7 @@ async def test_a_required_field_must_be_there_and_have_a_value(api: "Api", field
     ids=repr,
 )
 async def test_a_value_that_breaks_its_rule_is_refused(
-    api: "Api", sandbox: Sandbox, path: str, body: dict[str, Any]
+    api: Api, sandbox: Sandbox, path: str, body: dict[str, Any]
 ) -> None:
     reply = await api.post(path, **body)
 
@@ -148,27 +146,27 @@ async def test_a_value_that_breaks_its_rule_is_refused(
     ],
     ids=lambda body: repr(body[:20]),
 )
-async def test_a_body_that_is_no_json_object_is_refused(api: "Api", body: bytes) -> None:
+async def test_a_body_that_is_no_json_object_is_refused(api: Api, body: bytes) -> None:
     reply = await api.call("POST", "transaction/cashback", data=body)
 
     assert (reply.status, reply.code) == (400, 7)
 
 
-async def test_a_body_that_is_not_compressed_as_it_says_is_refused(api: "Api") -> None:
+async def test_a_body_that_is_not_compressed_as_it_says_is_refused(api: Api) -> None:
     headers = {"Content-Encoding": "gzip"}
     reply = await api.call("POST", "transaction/cashback", data=b"{}" * 99, headers=headers)
 
     assert (reply.status, reply.code) == (400, 7)
 
 
-async def test_a_body_beyond_all_measure_is_refused(api: "Api") -> None:
+async def test_a_body_beyond_all_measure_is_refused(api: Api) -> None:
     reply = await api.call("POST", "transaction/cashback", data=BytesIO(b" " * (8 * 1024 * 1024 + 1)))
 
     assert (reply.status, reply.code) == (413, 7)
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "nothing"), ("PUT", "transaction/cashback"), ("POST", "")])
-async def test_what_is_no_endpoint_is_not_found(api: "Api", method: str, path: str) -> None:
+async def test_what_is_no_endpoint_is_not_found(api: Api, method: str, path: str) -> None:
     reply = await api.call(method, path)
 
     assert (reply.status, reply.code) == (404, 3)

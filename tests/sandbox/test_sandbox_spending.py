@@ -1,17 +1,14 @@
 """Redemptions, holds and coupons."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pytest
 
 from gameball.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from tests.sandbox.conftest import Api
+from tests.support.sandbox_api import Api
 
 
-async def test_an_amount_is_paid_with_points_a_fraction_rounded_up(api: "Api", sandbox: Sandbox) -> None:
+async def test_an_amount_is_paid_with_points_a_fraction_rounded_up(api: Api, sandbox: Sandbox) -> None:
     await api.give(1000)
     reply = await api.transact("redeem", redeemedAmount=1.991)
 
@@ -19,7 +16,7 @@ async def test_an_amount_is_paid_with_points_a_fraction_rounded_up(api: "Api", s
     assert sandbox.ledger.balance("player123") == 800
 
 
-async def test_points_that_are_not_there_cannot_be_redeemed(api: "Api", sandbox: Sandbox) -> None:
+async def test_points_that_are_not_there_cannot_be_redeemed(api: Api, sandbox: Sandbox) -> None:
     await api.give(100)
 
     assert (await api.transact("redeem", redeemedAmount=1.01)).code == 309
@@ -27,7 +24,7 @@ async def test_points_that_are_not_there_cannot_be_redeemed(api: "Api", sandbox:
     assert (await api.transact("redeem", redeemedAmount=1)).status == 200
 
 
-async def test_a_hold_takes_points_out_of_what_can_be_spent(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_hold_takes_points_out_of_what_can_be_spent(api: Api, sandbox: Sandbox) -> None:
     await api.give(10_000)
     hold = await api.transact("hold", amount=98.89)
 
@@ -41,7 +38,7 @@ async def test_a_hold_takes_points_out_of_what_can_be_spent(api: "Api", sandbox:
 
 
 @pytest.mark.parametrize("kind", [str, int], ids=["text", "number"])
-async def test_a_hold_is_redeemed_by_its_reference_once(api: "Api", sandbox: Sandbox, kind: type) -> None:
+async def test_a_hold_is_redeemed_by_its_reference_once(api: Api, sandbox: Sandbox, kind: type) -> None:
     await api.give(300)
     reference = kind((await api.transact("hold", holdPoints=200)).json["holdReference"])
 
@@ -52,7 +49,7 @@ async def test_a_hold_is_redeemed_by_its_reference_once(api: "Api", sandbox: San
     assert (await api.delete(f"transaction/hold/{reference}")).code == 307
 
 
-async def test_a_hold_is_its_players_own(api: "Api") -> None:
+async def test_a_hold_is_its_players_own(api: Api) -> None:
     await api.give(300)
     await api.give(300, player="another")
     reference = (await api.transact("hold", holdPoints=200)).json["holdReference"]
@@ -61,7 +58,7 @@ async def test_a_hold_is_its_players_own(api: "Api") -> None:
     assert (await api.transact("redeem", holdReference=reference)).status == 200
 
 
-async def test_a_hold_ends_by_itself_after_ten_minutes(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_hold_ends_by_itself_after_ten_minutes(api: Api, sandbox: Sandbox) -> None:
     await api.give(300)
     reference = (await api.transact("hold", holdPoints=200)).json["holdReference"]
 
@@ -73,7 +70,7 @@ async def test_a_hold_ends_by_itself_after_ten_minutes(api: "Api", sandbox: Sand
     assert (await api.delete(f"transaction/hold/{reference}")).code == 307
 
 
-async def test_a_reversed_hold_gives_its_points_back_once(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_reversed_hold_gives_its_points_back_once(api: Api, sandbox: Sandbox) -> None:
     await api.give(300)
     reference = (await api.transact("hold", holdPoints=200)).json["holdReference"]
 
@@ -92,11 +89,11 @@ async def test_a_reversed_hold_gives_its_points_back_once(api: "Api", sandbox: S
         ("refund", {"reverseTransactionId": "order"}),
     ],
 )
-async def test_spending_makes_no_player(api: "Api", kind: str, body: dict[str, object]) -> None:
+async def test_spending_makes_no_player(api: Api, kind: str, body: dict[str, object]) -> None:
     assert (await api.transact(kind, **body)).code == 101
 
 
-async def test_a_coupon_is_bought_by_the_general_rule(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_coupon_is_bought_by_the_general_rule(api: Api, sandbox: Sandbox) -> None:
     await api.give(2000)
     coupon = await api.post("transactions/coupon", playerUniqueId="player123", value=17.0)
 
@@ -109,7 +106,7 @@ async def test_a_coupon_is_bought_by_the_general_rule(api: "Api", sandbox: Sandb
     assert sandbox.ledger.balance("player123") == 300
 
 
-async def test_a_coupon_is_bought_by_a_rule_at_the_rules_price(api: "Api", sandbox: Sandbox) -> None:
+async def test_a_coupon_is_bought_by_a_rule_at_the_rules_price(api: Api, sandbox: Sandbox) -> None:
     await api.give(60)
 
     reply = await api.post("transactions/coupon", playerUniqueId="player123", ruleId=1976, value=17000000)
@@ -118,7 +115,7 @@ async def test_a_coupon_is_bought_by_a_rule_at_the_rules_price(api: "Api", sandb
     assert (await api.post("transactions/coupon", playerUniqueId="player123", ruleId=1976)).code == 309
 
 
-async def test_a_coupon_needs_a_player_and_a_rule_or_a_value(api: "Api") -> None:
+async def test_a_coupon_needs_a_player_and_a_rule_or_a_value(api: Api) -> None:
     assert (await api.post("transactions/coupon", playerUniqueId="nobody", value=1)).code == 101
     await api.give(60)
     assert (await api.post("transactions/coupon", playerUniqueId="player123")).code == 4
