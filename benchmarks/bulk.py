@@ -42,13 +42,13 @@ def orders(count: int) -> Iterator[CashbackRequest]:
 
 
 @asynccontextmanager
-async def streaming(address: str, concurrency: int, *, journaled: bool = False) -> AsyncIterator[AsyncWork]:
+async def streaming(address: str, concurrency: int, *, durable: bool = False) -> AsyncIterator[AsyncWork]:
     """Rows through `client.bulk.stream`, each result looked at; with a journal, a new one for each run."""
     async with AsyncGameball(*peers.KEYS, base_url=address, connections=concurrency) as client:
 
         async def work(count: int) -> None:
             with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-                journal = Path(folder, "journal.db") if journaled else None
+                journal = Path(folder, "journal.db") if durable else None
                 results = client.bulk.stream(orders(count), journal=journal, concurrency=concurrency)
                 applied = 0
                 async for result in results:
@@ -101,7 +101,7 @@ def journal(effort: Effort) -> Iterator[Table]:
     """What a journal costs, when answers take 5 ms."""
     with serving(latency=0.005) as address:
         contenders = [
-            Contender("with a journal", on_a_loop(partial(streaming, address, 64, journaled=True))),
+            Contender("with a journal", on_a_loop(partial(streaming, address, 64, durable=True))),
             Contender("without", on_a_loop(partial(streaming, address, 64))),
         ]
         comparison = side_by_side(contenders, _few_rounds(effort), step=WARM_UP, count=_rows(effort))

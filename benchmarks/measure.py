@@ -163,7 +163,7 @@ def side_by_side(contenders: Sequence[Contender], effort: Effort, *, step: int =
 
 
 def turn(work: Work, count: int) -> Turn:
-    """Do that many units of work, and tell what one took."""
+    """Do that many units of work, and measure what one took."""
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
     work(count)

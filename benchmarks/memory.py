@@ -43,45 +43,45 @@ def memory(effort: Effort) -> Iterator[Table]:
     title = "memory: one bulk run in a process of its own"
     columns = ("", "before, MB", "peak, MB", "growth, MB", "rows/s")
     if not STATUS.exists():
-        yield Table(title, columns, (), notes=["this system does not tell a process's peak: left out"])
+        yield Table(title, columns, (), notes=["this system keeps no record of a process's peak: left out"])
         return
     few, many = effort.of(full=20_000, quick=2_000), effort.of(full=200_000, quick=6_000)
     counts = [few, many, *([10_000, 1_000_000] if effort.million else [])]
     with serving() as address:
         taken = {
-            (rows, kept): _in_a_process(address, rows, journaled=kept) for kept, rows in product((False, True), counts)
+            (rows, kept): _in_a_process(address, rows, durable=kept) for kept, rows in product((False, True), counts)
         }
     rows = [
         (
-            f"{count:,} rows, {'a' if journaled else 'no'} journal",
+            f"{count:,} rows, {'a' if durable else 'no'} journal",
             round(one.before, 1),
             round(one.peak, 1),
             round(one.growth, 1),
             round(one.rows_per_second),
         )
-        for (count, journaled), one in taken.items()
+        for (count, durable), one in taken.items()
     ]
     targets: list[Target] = []
-    for journaled in (False, True):
-        small, large = taken[few, journaled], taken[many, journaled]
-        words = "a journal" if journaled else "no journal"
+    for durable in (False, True):
+        small, large = taken[few, durable], taken[many, durable]
+        words = "a journal" if durable else "no journal"
         targets += [
             Target(f"growth over {many:,} rows, {words}", large.growth, "at most", 5, "MB"),
             Target(f"beyond that of {few:,} rows, {words}", large.growth - small.growth, "at most", 1, "MB"),
         ]
         if effort.million:
-            beyond = taken[1_000_000, journaled].peak - taken[10_000, journaled].peak
+            beyond = taken[1_000_000, durable].peak - taken[10_000, durable].peak
             targets.append(Target(f"peak of 1,000,000 rows beyond that of 10,000, {words}", beyond, "at most", 5, "MB"))
     yield Table(title, columns, rows, targets)
 
 
-def _in_a_process(address: str, rows: int, *, journaled: bool) -> Taken:
-    command = [sys.executable, "-m", "benchmarks.memory", address, str(rows), str(int(journaled))]
+def _in_a_process(address: str, rows: int, *, durable: bool) -> Taken:
+    command = [sys.executable, "-m", "benchmarks.memory", address, str(rows), str(int(durable))]
     return Taken(**json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
 
 
-async def _run(address: str, rows: int, *, journaled: bool) -> Taken:
-    async with streaming(address, CONCURRENCY, journaled=journaled) as work:
+async def _run(address: str, rows: int, *, durable: bool) -> Taken:
+    async with streaming(address, CONCURRENCY, durable=durable) as work:
         await work(WARM_UP)
         gc.collect()
         before = _megabytes("VmRSS")
@@ -103,4 +103,4 @@ def _megabytes(name: str) -> float:
 
 if __name__ == "__main__":
     _, server, many, with_journal = sys.argv
-    print(json.dumps(asdict(asyncio.run(_run(server, int(many), journaled=bool(int(with_journal)))))))
+    print(json.dumps(asdict(asyncio.run(_run(server, int(many), durable=bool(int(with_journal)))))))

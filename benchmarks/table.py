@@ -22,7 +22,7 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Told, and nothing more: a slow or busy machine is no failure."""
+        """Reported, and nothing more: a slow or busy machine is no failure."""
         measured = self.measured.middle if isinstance(self.measured, Figure) else self.measured
         return measured <= self.limit if self.sense == "at most" else measured >= self.limit
 
