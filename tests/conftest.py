@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import settings
 
 from tests.support.server import Server
+
+settings.register_profile("quick", max_examples=20)
+settings.register_profile("thorough", max_examples=100)
+settings.load_profile("quick")  # .ci/run takes the other one, by --hypothesis-profile
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,11 @@
 """What comes next after each end of an exchange, without a loop."""
 
 import copy
+import inspect
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, TypeAlias
 
 import pytest
@@ -114,8 +117,25 @@ def named(value: object) -> str | None:
     return f"HTTP {value.status}" if isinstance(value, UnexpectedAnswerError) else None
 
 
-def for_each_problem(problems: list[Any]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("problem", problems, ids=named)
+def for_each_problem(problems: list[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Run the test with each of these in turn: as parameters they would be thousands of tests."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        @wraps(test)
+        def each(**given: Any) -> None:
+            for problem in problems:
+                try:
+                    test(problem=problem, **given)
+                except BaseException as error:
+                    error.add_note(f"with {named(problem)}: {problem!r}")
+                    raise
+
+        parameters = inspect.signature(test).parameters
+        rest = [parameter for name, parameter in parameters.items() if name != "problem"]
+        each.__signature__ = inspect.Signature(rest)  # type: ignore[attr-defined]  # what pytest fills in
+        return each
+
+    return decorate
 
 
 class Told:
