@@ -1,11 +1,8 @@
 """A run that is killed again and again: each row once, whatever it was doing when it died."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +16,7 @@ from gameball.sandbox import Sandbox
 from gameball.sandbox.arming import CHOICES
 from gameball.sandbox.faults import TooManyRequests
 from gameball.sandbox.requests import KEPT
+from tests.support.programs import ForkServer
 
 ROWS: Final = 3000
 PLAYERS: Final = 700
@@ -26,22 +24,20 @@ CONCURRENCY: Final = 8
 KILLS: Final = 20
 
 PROGRAM: Final = """
-import sys
-from pathlib import Path
-from gameball import CashbackRequest, Gameball
-from gameball.core import retry
+from gameball import CashbackRequest
+from gameball.core import polling, retry
+polling.FIRST_WAIT = 0.02
 retry.LOOKUP_INTERVAL = 0.05  # the sandbox works at once
 retry.FIRST_LOOKUP_WAIT = 0.01
-path, rows, players, concurrency, via = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5]
 with Gameball() as client:
     report = client.bulk.run(
         (
-            CashbackRequest(player_unique_id=f"p{n % players}", transaction_id=f"t{n}", amount=10 + n)
-            for n in range(rows)
+            CashbackRequest(player_unique_id=f"p{n %% %(players)d}", transaction_id=f"t{n}", amount=10 + n)
+            for n in range(%(rows)d)
         ),
-        journal=path,
-        via=via,
-        concurrency=concurrency,
+        journal="journal.db",
+        via="%(via)s",
+        concurrency=%(concurrency)d,
     )
 print(report.rows, report.applied + report.already_applied, report.left)
 """
@@ -53,41 +49,32 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def run(sandbox: Sandbox, journal: Path, via: str) -> "subprocess.Popen[str]":
+def kill_often(sandbox: Sandbox, folder: Path, *, via: str, kills: int, step: int) -> tuple[int, str]:
+    """Run it until it ends by itself; how often it was killed, and what it printed in the end."""
+    dice = random.Random(11)  # noqa: S311 (to be repeatable is the point)
+    source = PROGRAM % {"rows": ROWS, "players": PLAYERS, "concurrency": CONCURRENCY, "via": via}
     settings = {
         "GAMEBALL_API_KEY": sandbox.api_key,
         "GAMEBALL_SECRET_KEY": sandbox.secret_key,
         "GAMEBALL_BASE_URL": sandbox.base_url,
     }
-    arguments = [str(journal), *map(str, (ROWS, PLAYERS, CONCURRENCY)), via]
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        env={**os.environ, **settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def kill_often(sandbox: Sandbox, journal: Path, *, via: str, kills: int, step: int) -> tuple[int, str]:
-    """Run it until it ends by itself; how often it was killed, and what it printed in the end."""
-    dice = random.Random(11)  # noqa: S311 (to be repeatable is the point)
     killed = 0
     until = time.monotonic() + 120
-    while True:
-        program = run(sandbox, journal, via)
-        aim = len(sandbox.requests) + dice.randrange(1, step)
-        while program.poll() is None:
-            assert time.monotonic() < until
-            if killed < kills and len(sandbox.requests) >= aim:
-                os.kill(program.pid, signal.SIGKILL)
-                killed += 1
-                break
-            time.sleep(0.002)
-        said, complaints = program.communicate()
-        if program.returncode != -signal.SIGKILL:
-            assert (program.returncode, complaints) == (0, "")
-            return killed, said.strip()
+    with ForkServer(strict=False) as server:
+        while True:
+            aim = len(sandbox.requests) + dice.randrange(1, step)
+            with server.program(source, folder, settings) as program:
+                while program.running():
+                    assert time.monotonic() < until
+                    if killed < kills and len(sandbox.requests) >= aim:
+                        program.kill()
+                        killed += 1
+                        break
+                    time.sleep(0.002)
+                code, said, complaints = program.end()
+            if code != -signal.SIGKILL:
+                assert (code, complaints) == (0, "")
+                return killed, said
 
 
 def check_each_row_once(sandbox: Sandbox) -> None:
@@ -114,7 +101,7 @@ def check_looked_up_before_resent(sandbox: Sandbox) -> int:
 def test_a_run_killed_at_random_applies_each_row_once(sandbox: Sandbox, tmp_path: Path) -> None:
     # What is put off (429) was not applied, and may be sent again at once: every other resend is looked up first.
     sandbox.faults.random(0.05, choices=[choice for choice in CHOICES if not isinstance(choice[0], TooManyRequests)])
-    killed, said = kill_often(sandbox, tmp_path / "j.db", via="calls", kills=KILLS, step=2 * ROWS // KILLS)
+    killed, said = kill_often(sandbox, tmp_path, via="calls", kills=KILLS, step=2 * ROWS // KILLS)
 
     assert said == f"{ROWS} {ROWS} 0"
     assert killed == KILLS
@@ -124,7 +111,7 @@ def test_a_run_killed_at_random_applies_each_row_once(sandbox: Sandbox, tmp_path
 
 
 def test_batches_killed_at_random_apply_each_row_once(sandbox: Sandbox, tmp_path: Path) -> None:
-    killed, said = kill_often(sandbox, tmp_path / "j.db", via="batches", kills=6, step=4)
+    killed, said = kill_often(sandbox, tmp_path, via="batches", kills=6, step=4)
 
     assert said == f"{ROWS} {ROWS} 0"
     assert killed == 6

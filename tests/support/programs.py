@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -33,7 +34,7 @@ if len(sys.argv) == 1:
 
 _FORK_SERVER: Final = """\
 import json, os, socket, sys
-import gameball.core.delivery, gameball.core.loop_thread, gameball.core.transport
+import gameball.bulk.resource, gameball.core.delivery, gameball.core.loop_thread, gameball.core.transport
 _control = socket.socket(fileno=int(sys.argv[1]))
 while _message := socket.recv_fds(_control, 10_000, 3):
     if not _message[0]:
@@ -64,13 +65,14 @@ exec(_code)
 
 @dataclass(frozen=True)
 class Program:
-    """A script in an interpreter that turns every warning into an error and reports everything left open."""
+    """A script in an interpreter of its own."""
 
     pid: int
     stdin: IO[str]
     stdout: IO[str]
     complaints: Path
     ended: Callable[[float], int]
+    running: Callable[[], bool]
 
     def said(self) -> str:
         """The next line that it prints."""
@@ -78,6 +80,9 @@ class Program:
 
     def interrupt(self) -> None:
         os.kill(self.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
 
     def end(self, seconds: float = 10.0) -> tuple[int, str, str]:
         """Exit code, what it printed, what it complained."""
@@ -88,13 +93,15 @@ class Program:
 class ForkServer:
     """An interpreter that has loaded the package, and forks itself for each program: loading takes most of its time.
 
-    It has neither a thread nor a loop, and a program in it ends as any interpreter does.
+    It has neither a thread nor a loop, and a program in it ends as any interpreter does. In a strict one asyncio is in
+    debug mode, and every warning is an error.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = True) -> None:
         self._control, theirs = socket.socketpair()
         # From 3.12 on os.fork() warns in a process with threads: to be forked with threads is what is tested.
-        options = ("-X", "dev", "-W", "error", "-W", "ignore:This process (pid:DeprecationWarning")
+        strictly = ("-X", "dev", "-W", "error", "-W", "ignore:This process (pid:DeprecationWarning")
+        options = strictly if strict else ()
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "GAMEBALL_"))}
         with theirs:
             self._process = subprocess.Popen(
@@ -130,8 +137,11 @@ class ForkServer:
                 codes.append(self._number(seconds))
                 return codes[0]
 
+            def running() -> bool:
+                return not codes and not select.select([self._control], [], [], 0)[0]
+
             try:
-                yield Program(pid, writing, reading, complaints, ended)
+                yield Program(pid, writing, reading, complaints, ended, running)
             finally:
                 # Its own group, so that children which it left behind end with it.
                 with suppress(ProcessLookupError):
