@@ -268,7 +268,7 @@ def _from_environment(name: str) -> str | None:
     if not path:
         return None
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return Path(path).read_text(encoding="utf-8-sig").strip()  # Notepad writes a mark
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
     raise CredentialsError(f"{name}: the file that {variable}_FILE names cannot be read: {reason}")

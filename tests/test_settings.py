@@ -102,6 +102,16 @@ def test_or_from_a_file_that_the_environment_names(name: str, monkeypatch: pytes
     assert getattr(given(), name) == Secret("from-file")
 
 
+def test_a_byte_order_mark_before_a_key_in_a_file_is_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(b"\xef\xbb\xbffrom-file\r\n")
+    monkeypatch.setenv("GAMEBALL_API_KEY_FILE", str(file))
+
+    assert given().api_key == Secret("from-file")
+
+
 def test_the_variable_itself_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAMEBALL_API_KEY", "from-env")
     monkeypatch.setenv("GAMEBALL_API_KEY_FILE", "/nowhere")

@@ -1,7 +1,9 @@
 """The `gameball` command: one app, whose commands are `bulk`, `demo` and `sandbox`."""
 
+import os
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 
 
 def main() -> int:
@@ -22,6 +24,10 @@ def main() -> int:
     )
     for command in (bulk, demo, sandbox):
         app.command(command)
+    if sys.stderr is None:  # closed by whoever started this
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
+    if sys.stdout is None:
+        sys.stdout = sys.stderr
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # names in files and API messages may hold what it cannot encode
             stream.reconfigure(errors="backslashreplace")
@@ -29,6 +35,9 @@ def main() -> int:
         return int(app(sys.argv[1:], exit_on_error=False) or 0)
     except CycloptsError:
         return Exit.USAGE
+    except OSError as error:  # of the output, such as a full disk
+        print(f"gameball: {error.strerror}", file=sys.stderr)
+        return Exit.FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return Exit.INTERRUPTED

@@ -1,17 +1,17 @@
 """`gameball bulk`: the rows of a file planned, sent, resumed and reported."""
 
 import re
-import shlex
 import signal
-import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from types import FrameType
+from typing import Annotated, Final, Literal, Self
 
 import msgspec
+from attrs import frozen
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
@@ -21,12 +21,15 @@ from gameball.bulk.journal_file import problems, summary
 from gameball.bulk.plan import Planner
 from gameball.bulk.resource import Via
 from gameball.bulk.rows import KINDS, BulkPlan, BulkReport, RowState
-from gameball.cli.display import Display, count, err, out, say, show_end, show_plan, states
-from gameball.cli.rows_file import BadRowsError, RowsFile, write_rows
+from gameball.cli.columns import OPERATIONS
+from gameball.cli.display import Display, agreed, command, complain, count, counted, say, show_end, show_plan, states
+from gameball.cli.failed_rows import private_file, write_rows
+from gameball.cli.input_file import BadRowsError
+from gameball.cli.rows_file import RowsFile
 from gameball.client import Gameball
 from gameball.errors import BulkStoppedError, CredentialsError, GameballError, InvalidRequestError, JournalError
 from gameball.models.shared import refuse
-from gameball.settings import RateLimit
+from gameball.settings import RateLimit, credentials
 
 
 class Exit(IntEnum):
@@ -41,6 +44,7 @@ class Exit(IntEnum):
 
 
 DEFAULT_CONCURRENCY: Final = 64
+DEFAULT_PATIENCE: Final = 300.0
 
 app = App(
     name="bulk",
@@ -50,28 +54,45 @@ app = App(
 )
 
 File = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # "-" is one
-Operation = Literal["cashback", "redeem", "refund", "manual"]
+Journal = Annotated[Path, Parameter(name="--journal")]
 Concurrency = Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))]
 Rates = Annotated[list[str] | None, Parameter(name="--rate", negative=())]
-Columns = Annotated[list[str] | None, Parameter(name="--map", negative=())]
+Patience = Annotated[float, Parameter(validator=Number(gte=0))]
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Form:
+    """How a file is to be read.
+
+    Attributes:
+        operation: What each row does; a column `operation` in the file says so row by row.
+        columns: A column of the file and its field, for example order_no=transaction_id; repeatable.
+        delimiter: The character between cells, or tab; recognised by the titles.
+        encoding: The text's encoding, for example cp1252; UTF-8 and UTF-16 are recognised.
+    """
+
+    operation: Literal["cashback", "redeem", "refund", "manual"] = "cashback"
+    columns: Annotated[list[str] | None, Parameter(name="--map", negative=())] = None
+    delimiter: str | None = None
+    encoding: str | None = None
+
+
+PLAIN: Final = Form()
 
 
 @app.command
-def plan(file: File, /, *, operation: Operation = "cashback", rates: Rates = None, columns: Columns = None) -> int:
+def plan(file: File, /, *, form: Form = PLAIN, rates: Rates = None) -> int:
     """Check a file, and show what a run of it would do. Nothing is sent, and no keys are needed.
 
     Parameters
     ----------
     file
-        CSV, or JSON Lines (.jsonl, .ndjson); "-" is standard input.
-    operation
-        What each row does; a column `operation` in the file says so row by row.
+        CSV, or JSON Lines (.jsonl, .ndjson), also gzipped; "-" is standard input.
     rates
         Rate limit, for example 30/1s; repeatable.
-    columns
-        A column of the file and its field, for example order_no=transaction_id; repeatable.
     """
-    with _errors_as_exit_codes(), _opened(file, operation, columns) as rows:
+    with _ends(), _opened(file, form) as rows:
         limit = _limit(rates)
         show_plan(rows, _planned(rows, limit), limit)
         return Exit.APPLIED
@@ -82,16 +103,16 @@ def run(
     file: File,
     /,
     *,
-    operation: Operation = "cashback",
+    form: Form = PLAIN,
     journal: Path | None = None,
     via: Via = "calls",
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
     rates: Rates = None,
-    columns: Columns = None,
+    patience: Patience = DEFAULT_PATIENCE,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     yes: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Send the rows of a file, each once. The whole file is checked first; on a terminal you are asked.
+    """Send the rows of a file, each once. The whole file is checked first; at a terminal you are asked.
 
     Ctrl-C lets what is in flight end, for ten seconds at most; a second one stops at once. Either way a run with a
     journal can be resumed.
@@ -99,9 +120,7 @@ def run(
     Parameters
     ----------
     file
-        CSV, or JSON Lines (.jsonl, .ndjson); "-" is standard input.
-    operation
-        What each row does; a column `operation` in the file says so row by row.
+        CSV, or JSON Lines (.jsonl, .ndjson), also gzipped; "-" is standard input.
     journal
         A file that records the run, for resuming and for the report.
     via
@@ -110,44 +129,58 @@ def run(
         The most rows in flight.
     rates
         Rate limit, for example 30/1s; repeatable.
-    columns
-        A column of the file and its field, for example order_no=transaction_id; repeatable.
+    patience
+        Seconds that an outage may last before the run is stopped.
     dry_run
         Show the plan only.
     yes
         Send without asking.
     """
-    with _errors_as_exit_codes(), _opened(file, operation, columns) as rows:
+    with _ends() as interrupts, _opened(file, form) as rows:
         limit = _limit(rates)
-        if journal is not None and journal.exists():
-            before = summary(journal)
-            say(f"journal {journal}: {before.settled:,} of {before.rows:,} rows are done already")
-        plan = _planned(rows, limit)
-        if via == "batches" and not set(rows.operations) <= {KINDS[kind] for kind in START}:
-            raise refuse("--via", "batches takes cashback and redeem only")
-        show_plan(rows, plan, limit)
+        if via == "batches":
+            _check_batches([form.operation])
         if dry_run:
+            show_plan(rows, _planned(rows, limit), limit)
             return Exit.APPLIED
-        if journal is None:
-            say("no journal: a run that ends early cannot be resumed (--journal FILE)")
-        with Gameball(rate_limit=limit, connections=concurrency) as client:
-            asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
-            if asks and not _agreed(f"Send {count(plan.rows, 'row')}? [y/N] "):
+        with _client(limit, concurrency) as client:
+            if journal is not None and journal.exists():
+                before = summary(journal)
+                say(f"journal {journal}: {before.settled:,} of {before.rows:,} rows are done already")
+            expected = _planned(rows, limit)
+            if via == "batches":
+                _check_batches(rows.operations)
+            show_plan(rows, expected, limit)
+            if journal is None:
+                say("no journal: a run that ends early cannot be resumed (--journal FILE)")
+            if not (yes or agreed(f"Send {count(expected.rows, 'row')}? [y/N] ")):
                 say("nothing was sent")
                 return Exit.FAILED
             return _run_to_the_end(
                 lambda show, stop: client.bulk.run(
-                    rows, journal=journal, via=via, concurrency=concurrency, on_progress=show, stop=stop
+                    rows,
+                    journal=journal,
+                    via=via,
+                    concurrency=concurrency,
+                    patience=patience,
+                    on_progress=show,
+                    stop=stop,
                 ),
-                rows=plan.rows,
+                interrupts,
+                rows=expected.rows,
                 journal=journal,
-                again=_again(journal, concurrency, rates),
+                again=_again(concurrency, rates, patience),
             )
 
 
 @app.command
 def resume(
-    *, journal: Path, via: Via | None = None, concurrency: Concurrency = DEFAULT_CONCURRENCY, rates: Rates = None
+    journal: Journal,
+    *,
+    via: Via | None = None,
+    concurrency: Concurrency = DEFAULT_CONCURRENCY,
+    rates: Rates = None,
+    patience: Patience = DEFAULT_PATIENCE,
 ) -> int:
     """Go on with a run: finished rows are skipped, rows that were in flight are looked up first.
 
@@ -161,20 +194,23 @@ def resume(
         The most rows in flight.
     rates
         Rate limit, for example 30/1s; repeatable.
+    patience
+        Seconds that an outage may last before the run is stopped.
     """
-    with _errors_as_exit_codes(), Gameball(rate_limit=_limit(rates), connections=concurrency) as client:
+    with _ends() as interrupts, _client(_limit(rates), concurrency) as client:
         return _run_to_the_end(
             lambda show, stop: client.bulk.resume(
-                journal, via=via, concurrency=concurrency, on_progress=show, stop=stop
+                journal, via=via, concurrency=concurrency, patience=patience, on_progress=show, stop=stop
             ),
+            interrupts,
             rows=0,
             journal=journal,
-            again=_again(journal, concurrency, rates),
+            again=_again(concurrency, rates, patience),
         )
 
 
 @app.command
-def report(*, journal: Path, output: Path = Path()) -> int:
+def report(journal: Journal, *, output: Path = Path()) -> int:
     """Write the outcome of a run: report.json, failed.csv and needs_review.csv. No keys are needed.
 
     The two CSV files hold the rows that were rejected, and those whose outcome is unknown: every field, and why.
@@ -187,38 +223,40 @@ def report(*, journal: Path, output: Path = Path()) -> int:
     output
         The folder to write to; created if needed, and files of these names in it are replaced.
     """
-    with _errors_as_exit_codes():
+    with _ends():
         outcome = summary(journal)
         output.mkdir(parents=True, exist_ok=True)
         for name, state in (("failed.csv", RowState.REJECTED), ("needs_review.csv", RowState.NEEDS_REVIEW)):
             operations = sorted({KINDS[type(problem.request)] for problem in problems(journal, state)})
             written = write_rows(output / name, problems(journal, state), operations)
             say(f"{output / name}: {count(written, 'row')}")
-        (output / "report.json").write_bytes(_as_json(outcome))
+        with private_file(output / "report.json") as file:
+            file.write(_as_json(outcome))
         say(f"{output / 'report.json'}: {count(outcome.rows, 'row')}, {states(outcome)}, {outcome.left:,} left")
         return Exit.APPLIED
 
 
-def _as_json(report: BulkReport) -> bytes:
+def _as_json(report: BulkReport) -> str:
     figures = (
         *("rows", "applied", "already_applied", "rejected", "needs_review", "left"),
         *("points", "seconds", "sent", "looked_up", "pauses"),
     )
     written = msgspec.json.Encoder(decimal_format="number").encode({name: getattr(report, name) for name in figures})
-    return msgspec.json.format(written, indent=2) + b"\n"
+    return msgspec.json.format(written, indent=2).decode() + "\n"
 
 
 # --- options
 
 
-def _opened(file: Path, operation: str, columns: Sequence[str] | None) -> RowsFile:
+def _opened(file: Path, form: Form) -> RowsFile:
     renamed: dict[str, str] = {}
-    for text in columns or ():
+    for text in form.columns or ():
         theirs, is_there, ours = text.rpartition("=")
         if not is_there or not theirs or theirs in renamed:
             raise refuse("--map", f"takes each column once, as in order_no=transaction_id, not {text!r}")
         renamed[theirs] = ours
-    return RowsFile(file, operation=operation, columns=renamed)
+    delimiter = "\t" if form.delimiter in ("tab", "\\t") else form.delimiter
+    return RowsFile(file, operation=form.operation, columns=renamed, delimiter=delimiter, encoding=form.encoding)
 
 
 def _limit(rates: Sequence[str] | None) -> RateLimit | None:
@@ -228,45 +266,50 @@ def _limit(rates: Sequence[str] | None) -> RateLimit | None:
         if parts is None:
             raise refuse("--rate", f"takes requests and seconds, as in 30/1s, not {text!r}")
         windows.append((int(parts[1]), float(parts[2])))
-    return RateLimit(*windows) if windows else None
-
-
-def _again(journal: Path | None, concurrency: int, rates: Sequence[str] | None) -> str | None:
-    """The command to go on with, which must not be faster than this one."""
-    if journal is None:
-        return None
-    slower = [] if concurrency == DEFAULT_CONCURRENCY else ["--concurrency", str(concurrency)]
-    slower += [f"--rate={rate}" for rate in rates or ()]
-    return shlex.join(["gameball", "bulk", "resume", "--journal", str(journal), *slower])
-
-
-def _agreed(question: str) -> bool:
     try:
-        return input(question).strip().casefold() in ("y", "yes")
-    except EOFError:
-        return False
+        return RateLimit(*windows) if windows else None
+    except InvalidRequestError:
+        raise refuse("--rate", "takes at least 1 request and more than 0 seconds, as in 30/1s") from None
+
+
+def _client(limit: RateLimit | None, concurrency: int) -> Gameball:
+    credentials(None, None, None).require("api_key", "secret_key")
+    return Gameball(rate_limit=limit, connections=concurrency)
+
+
+def _check_batches(operations: Iterable[str]) -> None:
+    if not {OPERATIONS[operation] for operation in operations} <= set(START):
+        raise refuse("--via", "batches takes cashback and redeem only")
+
+
+def _again(concurrency: int, rates: Sequence[str] | None, patience: float) -> list[str]:
+    """Options to go on with, which must not ask more of the API than this run."""
+    options = [] if concurrency == DEFAULT_CONCURRENCY else ["--concurrency", str(concurrency)]
+    options += [f"--rate={rate}" for rate in rates or ()]
+    return options if patience == DEFAULT_PATIENCE else [*options, "--patience", f"{patience:g}"]
 
 
 # --- a run
 
 
 def _planned(rows: RowsFile, limit: RateLimit | None) -> BulkPlan:
-    with out.status(f"reading {rows.name}") if sys.stdout.isatty() else nullcontext(), Seen() as seen:
+    with Seen() as seen:
         planner = Planner(seen)
-        planner.add(rows)
+        planner.add(counted(rows, rows.name))
         return planner.plan(limit)
 
 
 def _run_to_the_end(
     send: Callable[[Callable[[BulkReport], object], threading.Event], BulkReport],
+    interrupts: "_Interrupts",
     *,
     rows: int,
     journal: Path | None,
-    again: str | None,
+    again: Sequence[str],
 ) -> int:
     """Run until the end, or until Ctrl-C; show the report, and how to go on."""
     stopped: BulkStoppedError | None = None
-    with _interruptible() as stop, Display(rows, stop) as display:
+    with interrupts.stopping() as stop, Display(rows, stop) as display:
         try:
             outcome = send(display.show, stop)
         except KeyboardInterrupt:
@@ -277,45 +320,70 @@ def _run_to_the_end(
     if stopped is None and outcome.settled >= max(outcome.rows, rows):
         return Exit.PROBLEMS if outcome.rejected or outcome.needs_review else Exit.APPLIED
     if stopped is not None:
-        say(str(stopped), err)
+        complain(str(stopped))
     elif journal is None:
-        say("interrupted; without a journal the rest cannot be resumed", err)
+        complain("interrupted; without a journal the rest cannot be resumed")
     else:
-        say("interrupted; the journal is saved", err)
-    if again is not None:
-        say(f"go on with: {again}")
+        complain("interrupted; the journal is saved")
+    if journal is not None:
+        say(f"go on with: {command('resume', journal, *again)}")
     return Exit.INTERRUPTED if stopped is None else Exit.FAILED
 
 
-@contextmanager
-def _interruptible() -> Generator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one is what it always is."""
-    stop = threading.Event()
+class _Interrupts:
+    """Ctrl-C, and what ends a program from elsewhere: SIGTERM, and SIGHUP of a terminal that is closed.
 
-    def interrupted(*_: object) -> None:
-        if stop.is_set():
+    In a run the first one sets an event, and a second one ends the run at once; elsewhere one ends the command.
+    """
+
+    def __init__(self) -> None:
+        self._stop: threading.Event | None = None
+        self._before = {number: signal.getsignal(number) for number in self._numbers()}
+
+    @staticmethod
+    def _numbers() -> Iterator[signal.Signals]:
+        yield signal.SIGINT
+        yield signal.SIGTERM
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            yield signal.SIGHUP
+
+    def __enter__(self) -> Self:
+        for number in self._before:
+            signal.signal(number, self._interrupted)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def stopping(self) -> Generator[threading.Event]:
+        """While a run goes: the event that the first interrupt sets."""
+        self._stop = threading.Event()
+        try:
+            yield self._stop
+        finally:
+            self._stop = None
+
+    def _interrupted(self, number: int, _: FrameType | None) -> None:
+        if self._stop is None or (self._stop.is_set() and number != getattr(signal, "SIGHUP", None)):
             raise KeyboardInterrupt
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
+        self._stop.set()  # a shell may send a second SIGHUP after the terminal's own
 
 
 @contextmanager
-def _errors_as_exit_codes() -> Generator[None]:
+def _ends() -> Generator[_Interrupts]:
     """Print an error as a sentence, and exit with its code."""
     try:
-        yield
+        with _Interrupts() as interrupts:
+            yield interrupts
+            return
     except (BadRowsError, CredentialsError, InvalidRequestError, JournalError) as error:
-        code, sentence = Exit.USAGE, str(error)
+        code, lines = Exit.USAGE, str(error).split("\n")
     except GameballError as error:
-        code, sentence = Exit.FAILED, str(error)
+        code, lines = Exit.FAILED, [str(error)]
     except OSError as error:
-        code, sentence = Exit.USAGE, f"{error.filename}: {error.strerror}"
-    else:
-        return
-    say(sentence, err)
+        code, lines = Exit.USAGE, [f"{error.filename}: {error.strerror}"]
+    for line in lines:
+        complain(line)
     raise SystemExit(code)

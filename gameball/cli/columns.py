@@ -5,16 +5,21 @@ merchant are `merchant.unique_id`, `merchant.name`, `merchant.branch.unique_id` 
 """
 
 import json
+import re
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+import shlex
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Any, Final, TypeAlias, TypeGuard
 
 import attrs
 
 from gameball.bulk.rows import KINDS, Request
 from gameball.core.codec import spelling, write
+from gameball.errors import printable
 from gameball.models.shared import MOST_DIGITS, Branch, Merchant, check_text, refuse
 from gameball.models.transactions import LineItem
 
@@ -32,13 +37,16 @@ class JsonObject(tuple[tuple[str, Any], ...]):
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, str) and not is_utf8(value):
-        raise refuse(name, "is not UTF-8 text")
+    if isinstance(value, int) and not isinstance(value, bool):  # a numeric id in JSON
+        return str(value)
+    if not isinstance(value, str):
+        raise refuse(name, f"must be text or a whole number, not {reprlib.repr(value)}")
+    if not is_utf8(value):
+        raise refuse(name, "is not UTF-8 text: --encoding names another one, for example cp1252")
     check_text(name, value)
-    text = str(value)
-    if text != text.strip():  # stripped, it would be another id
+    if value != value.strip():  # stripped, it would be another id
         raise refuse(name, "must not begin or end with white space")
-    return text
+    return value
 
 
 def is_utf8(text: str) -> bool:
@@ -108,7 +116,7 @@ def parse(name: str, text: str) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=JsonObject)
     except json.JSONDecodeError as error:
-        raise refuse(name, f"is not JSON: {error.msg} at character {error.pos + 1}") from None
+        raise refuse(name, f"is not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}") from None
     except (ValueError, ArithmeticError, RecursionError):
         raise refuse(name, "is not JSON that can be read: a number in it is none, or it is nested too deep") from None
 
@@ -165,6 +173,47 @@ NAMES: Final = {
     ".".join(map(spelling, name.split("."))): name for columns in (*COLUMNS.values(), LINE_ITEM) for name in columns
 }
 """The API's name of each column, and ours."""
+
+API_NAMES: Final = {ours: theirs for theirs, ours in NAMES.items()}
+
+
+NUMBERS: Final = frozenset({"amount", "redeemed_amount", "points"})
+"""Columns of numbers."""
+
+IDS: Final = frozenset(name for columns in COLUMNS.values() for name in columns if name.endswith(("_id", "_reference")))
+"""Columns of ids."""
+
+PRIVATE: Final = frozenset({"email", "mobile"})
+"""Columns of what is known about a person, which no message repeats."""
+
+
+# --- titles that are not known
+
+
+def listed(titles: Iterable[str]) -> str:
+    """Titles as they were read, hidden characters shown."""
+    return ", ".join(f"'{printable(title)}'" for title in titles) or "none"
+
+
+def suggestion(missing: Sequence[str], titles: Sequence[str]) -> str:
+    """The options that would name the columns which are missing, by the titles that are most like theirs."""
+    by_word = {_word(title): title for title in titles}
+    found: list[str] = []
+    for name in missing:
+        near = [
+            by_word[word]
+            for spelled in (name, API_NAMES[name])
+            for word in get_close_matches(_word(spelled), by_word, n=1, cutoff=0.75)
+        ]
+        found += [shlex.quote(f"{printable(title)}={name}") for title in near[:1]]
+    if found:
+        return f"perhaps --map {' --map '.join(found)}"
+    return f"--map 'their title={missing[0]}' names a column that is called otherwise"
+
+
+def _word(title: str) -> str:
+    """A title without case, spaces, accents, punctuation and hidden characters."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKD", title)).casefold()
 
 
 # --- rows

@@ -15,7 +15,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from gameball.bulk.rows import BulkReport, Request
-from gameball.cli.rows_file import BadRowsError, RowsFile
+from gameball.cli.input_file import BadRowsError
+from gameball.cli.rows_file import RowsFile
 from gameball.client import AsyncGameball, Gameball
 from gameball.models.transactions import CashbackRequest, CashbackReward
 from gameball.sandbox import Sandbox

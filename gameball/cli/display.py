@@ -1,24 +1,31 @@
-"""What `gameball bulk` shows: the plan of a run, the run as it goes, and how it ended."""
+"""What `gameball bulk` shows: the plan of a run, the run as it goes, and how it ended.
 
+An output that fails (a reader that ends, a full disk, a closed terminal) never ends a run: whatever it would have shown
+goes to stderr from then on.
+"""
+
+import os
 import shlex
 import sys
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
-from typing import Final, Self
+from typing import Final, Self, TextIO, TypeVar
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from gameball.bulk.rows import KEPT, BulkPlan, BulkReport
 from gameball.cli.rows_file import RowsFile
+from gameball.errors import printable
 from gameball.settings import RateLimit
 
-out: Final = Console(highlight=False, markup=False, emoji=False)
-err: Final = Console(highlight=False, markup=False, emoji=False, stderr=True)
+T = TypeVar("T")
 
 NAMED: Final = 5
 """Rows of a kind that are named; the others are counted."""
@@ -26,37 +33,138 @@ NAMED: Final = 5
 INTERVAL: Final = 5.0
 """Seconds between two lines of progress, where there is no terminal."""
 
+ROWS_READ: Final = 20_000
+"""Rows between two looks at how far the check of a file is."""
 
-def say(text: str, to: Console = out) -> None:
-    """Print lines as they are."""
-    to.print(text, soft_wrap=True)
+
+# --- lines
+
+
+def say(line: str) -> None:
+    """Print a line."""
+    try:
+        _write(sys.stdout, line)
+    except (OSError, ValueError) as error:
+        _go_on_without_stdout(error)
+        complain(line)
+
+
+def complain(line: str) -> None:
+    """Print a line to stderr, if it can still be written to."""
+    with suppress(OSError, ValueError):
+        _write(sys.stderr, line)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    stream.write(f"{printable(line)}\n")
+    stream.flush()
+
+
+def _go_on_without_stdout(error: Exception) -> None:
+    with suppress(OSError, ValueError):  # what is left in its buffer would be an error once more when Python ends
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    sys.stdout = sys.stderr
+    reason = error.strerror if isinstance(error, OSError) else "it is closed"
+    complain(f"the output cannot be written to ({reason}); what matters of it follows here")
 
 
 # --- before a run
 
 
+def counted(rows: Iterable[T], name: str) -> Iterator[T]:
+    """The same rows; a terminal shows how many have been read."""
+    with Foot() as foot:
+        for number, row in enumerate(rows):
+            if number % ROWS_READ == 0:
+                foot.show(Text(printable(f"reading {name}: {number:,} rows")))
+            yield row
+
+
 def show_plan(rows: RowsFile, plan: BulkPlan, limit: RateLimit | None) -> None:
     """What a run would do, and what in its rows looks wrong."""
     operations = ", ".join(f"{number:,} {name}" for name, number in sorted(rows.operations.items()))
-    say(f"{rows.name}: {count(plan.rows, 'row')} ({operations}), amounts of {plan.total_amount:,f} in all")
+    say(f"{rows.name}: {count(plan.rows, 'row')} ({operations}), {_amounts(rows, plan)}")
+    if rows.form:
+        say(f"  read as: {', '.join(rows.form)}")
     if limit is not None and plan.seconds is not None:
         windows = ", ".join(f"{count(most, 'request')} in {seconds:g} s" for most, seconds in limit.windows)
         say(f"  at most {windows}: takes {span(plan.seconds)} at least")
     if rows.passed_over:
-        say(f"  columns that are not read: {', '.join(rows.passed_over)}")
-    _warn(plan.clashes, ("repeats", "repeat"), "a player and time; the API accepts each once")
-    _warn(plan.future, ("has", "have"), "a time in the future")
+        say(f"  columns that are not read: {', '.join(map(printable, rows.passed_over))}")
+    warnings = [
+        *_about(plan.clashes, ("repeats", "repeat"), "a player and time; the API accepts each once"),
+        *_about(plan.future, ("has", "have"), "a time in the future"),
+        *rows.doubts,
+    ]
+    for warning in warnings:
+        say(f"  warning: {warning}")
+    if warnings:
+        say(f"  take care: {count(len(warnings), 'warning')}")
 
 
-def _warn(ids: tuple[str, ...], verb: tuple[str, str], what: str) -> None:
-    if ids:
-        least = "at least " if len(ids) == KEPT else ""
-        more = ", ..." if len(ids) > NAMED else ""
-        rows = f"{least}{count(len(ids), 'row')} {verb[len(ids) > 1]}"
-        say(f"  warning: {rows} {what}: {', '.join(ids[:NAMED])}{more}")
+def _amounts(rows: RowsFile, plan: BulkPlan) -> str:
+    if len(rows.amounts) == 1:
+        return f"amounts of {plan.total_amount:,f} in all"
+    sums = ", ".join(f"{amount:,f} ({operation})" for operation, amount in sorted(rows.amounts.items()))
+    return f"amounts of {sums}"
+
+
+def _about(ids: tuple[str, ...], verb: tuple[str, str], what: str) -> list[str]:
+    if not ids:
+        return []
+    least = "at least " if len(ids) == KEPT else ""
+    more = ", ..." if len(ids) > NAMED else ""
+    return [f"{least}{count(len(ids), 'row')} {verb[len(ids) > 1]} {what}: {', '.join(ids[:NAMED])}{more}"]
 
 
 # --- while it goes
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program here."""
+        raise BrokenPipeError
+
+
+class Foot(AbstractContextManager["Foot"]):
+    """Lines at the foot of a terminal, that change and go; nothing where there is no terminal, or no more."""
+
+    def __init__(self) -> None:
+        console = _Console(highlight=False, markup=False, emoji=False)
+        there = is_terminal(sys.stdout) and not console.is_dumb_terminal
+        self._live = Live(console=console, auto_refresh=False, transient=True) if there else None
+
+    @property
+    def there(self) -> bool:
+        """Whether it can be seen."""
+        return self._live is not None
+
+    def show(self, *lines: RenderableType) -> None:
+        """Show these lines instead of the last ones."""
+        with self._while_there() as live:
+            if live is not None:
+                live.update(Group(*lines), refresh=True)
+
+    def __enter__(self) -> Self:
+        with self._while_there() as live:
+            if live is not None:
+                live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._while_there() as live:
+            if live is not None:
+                live.stop()
+
+    @contextmanager
+    def _while_there(self) -> Generator[Live | None]:
+        try:
+            yield self._live
+        except (OSError, ValueError) as error:
+            self._live = None
+            _go_on_without_stdout(error)
 
 
 class Display(AbstractContextManager["Display"]):
@@ -73,8 +181,8 @@ class Display(AbstractContextManager["Display"]):
         self._began: tuple[float, int] | None = None
         self._due = 0.0
         self._stopping = False
-        live = sys.stdout.isatty() and not out.is_dumb_terminal
-        self._live = Live(console=out, auto_refresh=False, transient=True) if live else None
+        self._foot = Foot()
+        self._stream = sys.stdout
 
     def show(self, report: BulkReport) -> None:
         """Show how far the run is."""
@@ -83,13 +191,13 @@ class Display(AbstractContextManager["Display"]):
         if self._began is None:
             self._began = now, report.settled
             self._due = now + INTERVAL
-        if self._live is not None:
+        if self._foot.there:
             bar = Table.grid(padding=(0, 1))
             bar.add_row(
                 ProgressBar(max(self._rows, report.rows), report.settled, width=40), self._progress(report, now)
             )
-            self._live.update(Group(bar, f"{states(report)}, {report.pauses:,} slow-downs"), refresh=True)
-        elif now >= self._due:
+            self._foot.show(bar, Text(f"{states(report)}, {report.pauses:,} slow-downs"))
+        elif now >= self._due and sys.stdout is self._stream:
             self._due = now + INTERVAL
             say(f"{self._progress(report, now)}: {states(report)}, {report.pauses:,} slow-downs")
         if self._stop.is_set() and not self._stopping:
@@ -104,13 +212,11 @@ class Display(AbstractContextManager["Display"]):
         return f"{report.settled:,} of {rows:,} rows{left}"
 
     def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
+        self._foot.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._foot.__exit__()
 
 
 # --- at its end
@@ -128,7 +234,46 @@ def show_end(report: BulkReport, rows: int, journal: Path | None) -> None:
     if (more := len(report.problems) + report.problems_left_out - NAMED) > 0:
         say(f"  and {more:,} more")
     if report.problems and journal is not None:
-        say(f"to write all of them to files: {shlex.join(['gameball', 'bulk', 'report', '--journal', str(journal)])}")
+        say(f"to write all of them to files: {command('report', journal)}")
+
+
+def command(name: str, journal: Path, *options: str) -> str:
+    """A command on a journal, as it is typed in a shell."""
+    path = str(journal)
+    return shlex.join(["gameball", "bulk", name, f"./{path}" if path.startswith("-") else path, *options])
+
+
+# --- a question
+
+
+def agreed(question: str) -> bool:
+    """Whether the one at the terminal says yes; always, where stdin is no terminal."""
+    if not is_terminal(sys.stdin):
+        return True
+    with _terminal() as terminal:
+        terminal.write(printable(question))
+        terminal.flush()
+        answer = sys.stdin.readline()
+        if not answer:  # Ctrl-D
+            terminal.write("\n")
+    return answer.strip().casefold() in ("y", "yes")
+
+
+def _terminal() -> AbstractContextManager[TextIO]:
+    """Where to ask: where the output goes, or else where the answer is typed."""
+    for stream in (sys.stdout, sys.stderr):
+        if is_terminal(stream):
+            return nullcontext(stream)
+    name = os.ttyname(sys.stdin.fileno()) if hasattr(os, "ttyname") else "CONOUT$"  # as Windows calls it
+    return Path(name).open("w", encoding="utf-8")
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is there, open, and a terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
 
 
 # --- words

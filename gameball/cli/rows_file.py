@@ -1,4 +1,4 @@
-"""Rows read from a file, CSV or JSON Lines, and written back to one that can be read again.
+"""Rows read from a file, CSV or JSON Lines.
 
 The columns are those of `gameball/cli/columns.py`; others are passed over, and named. In JSON a row is an object as on
 the API's pages, a merchant an object inside it. Line items are a JSON list in both. A column `operation` gives each
@@ -6,129 +6,63 @@ row's operation, where a file holds more than one kind.
 """
 
 import csv
-import io
 import os
+import re
 import reprlib
-import shutil
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any, BinaryIO, Final, Protocol, TextIO
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any, Final
 
 from gameball.bulk.distinct import Seen
-from gameball.bulk.rows import KINDS, Request, RowResult
+from gameball.bulk.rows import Request, amount_of
 from gameball.cli.columns import (
     COLUMNS,
+    IDS,
     NAMES,
-    OBJECTS,
     OPERATION,
+    PRIVATE,
     REQUIRED,
-    JsonObject,
-    cell_of,
     is_utf8,
-    parse,
+    listed,
     request_of,
+    suggestion,
 )
-from gameball.errors import InvalidRequestError
+from gameball.cli.formats import (
+    DELIMITERS,
+    JSON_START,
+    BareQuote,
+    Csv,
+    Format,
+    JsonLines,
+    Lines,
+    csv_reason,
+    is_one_document,
+)
+from gameball.cli.input_file import BadRowsError, InputFile
+from gameball.cli.plausibility import Doubts
+from gameball.errors import InvalidRequestError, printable
 from gameball.models.shared import refuse
-
-SNIFFED: Final = 4096
-"""Characters at the start of a file: the first one that is not blank shows whether it is JSON or CSV."""
 
 NAMED: Final = 20
 """Bad rows, and columns that are passed over, that are named; other bad rows are counted."""
 
 
-class BadRowsError(ValueError):
-    """The file cannot be used: what is wrong with it, or its first 20 bad rows, one a line, and how many more."""
-
-
-# --- the two formats
-
-
-class _Format(Protocol):
-    """How rows are written in a file."""
-
-    def records(self) -> Iterator[tuple[int, Any]]:
-        """Rows as they are written, each with the number of its first line."""
-        ...
-
-    def pairs(self, record: Any) -> Iterable[tuple[str, Any]]:
-        """A row's columns, by the names in the file, and their values, or None.
-
-        Raises:
-            InvalidRequestError: It is not written as it should be.
-        """
-        ...
-
-
-class _Csv:
-    def __init__(self, text: TextIO) -> None:
-        # Strict: a misplaced quote would otherwise move the rest of a line into another column.
-        self._lines = csv.reader(text, strict=True, skipinitialspace=True)
-        self.titles = [title.strip() for title in next(self._lines, list[str]())]
-
-    def records(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
-        line = self._lines.line_num + 1
-        try:
-            for cells in self._lines:
-                if any(map(str.strip, cells)):
-                    yield line, cells
-                line = self._lines.line_num + 1
-        except csv.Error as error:
-            yield line, error
-
-    def pairs(self, record: list[str] | csv.Error) -> Iterable[tuple[str, Any]]:
-        if isinstance(record, csv.Error):
-            raise refuse("the rest", f"is not CSV: {record}")
-        width = len(self.titles)
-        if len(record) < width or any(map(str.strip, record[width:])):
-            raise refuse("the row", f"has {len(record)} cells, and the first line names {width} columns")
-        return [(title, cell if cell.strip() else None) for title, cell in zip(self.titles, record, strict=False)]
-
-
-class _JsonLines:
-    def __init__(self, text: TextIO) -> None:
-        self._text = text
-
-    def records(self) -> Iterator[tuple[int, str]]:
-        return ((number, line) for number, line in enumerate(self._text, start=1) if line.strip())
-
-    def pairs(self, record: str) -> Iterable[tuple[str, Any]]:
-        row = parse("the row", record)
-        if not isinstance(row, JsonObject):
-            raise refuse("the row", "must be a JSON object")
-        return list(_flat(row))
-
-
-def _flat(pairs: JsonObject, above: str = "") -> Iterator[tuple[str, Any]]:
-    """An object as columns."""
-    for key, value in pairs:
-        name = above + key
-        if name not in OBJECTS or value is None:
-            yield name, value
-        elif isinstance(value, JsonObject):
-            yield from _flat(value, f"{name}.")
-        else:
-            raise refuse(name, "must be an object with unique_id or name")
-
-
-# --- the rows of a file
-
-
 class RowsFile(AbstractContextManager["RowsFile"]):
     """The rows of a file, checked and yielded one by one, in every pass over it.
 
-    A pass reads the whole file and raises at its end what was wrong: make one before sending anything. Memory does not
-    grow with the number of rows.
+    A pass reads the whole file and raises at its end what was wrong: make one before sending anything. Later passes
+    raise as soon as the file is not what it was in the first one. Memory does not grow with the number of rows.
 
     Attributes:
         name: The file's name, without its folder.
         operations: Rows of the last pass, counted by operation.
+        amounts: Money of the last pass, added up by operation.
         passed_over: Columns with values that the last pass did not read; the first 20.
+        doubts: What is allowed and looks wrong, one sentence for each kind.
+        form: How the file is written, where that is not plain CSV or JSON Lines in UTF-8.
     """
 
     def __init__(
@@ -137,6 +71,8 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         *,
         operation: str = "cashback",
         columns: Mapping[str, str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
     ) -> None:
         """Open it.
 
@@ -144,73 +80,75 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             path: A file, or "-" for standard input, which is copied to a private temporary file.
             operation: The operation of rows that do not name theirs.
             columns: Names of columns in this file, and the field of each.
+            delimiter: The character between cells; recognised by the titles without it.
+            encoding: Of the text; UTF-8, or UTF-16 where the file shows it, without it.
 
         Raises:
-            BadRowsError: It cannot be opened, or there is no such field.
+            BadRowsError: It cannot be opened, or there is no such field, delimiter or encoding.
         """
-        self.name = "standard input" if os.fspath(path) == "-" else Path(path).name
-        self.operations: Counter[str] = Counter()
-        self.passed_over: list[str] = []
+        self._reset()
         self._operation = operation
         self._own_names = {theirs: NAMES.get(field, field) for theirs, field in (columns or {}).items()}
         self._names = {**NAMES, **self._own_names}
         for theirs, field in self._own_names.items():
             if field != OPERATION and field not in COLUMNS[operation]:
-                known = ", ".join(COLUMNS[operation])
-                raise BadRowsError(
-                    f"column {theirs} cannot be mapped to {field}: the fields of a {operation} are {known}"
-                )
-        try:
-            self._file = _opened(path)
-        except OSError as error:
-            raise BadRowsError(f"{path}: {error.strerror}") from None
-        self._suffix = Path(path).suffix.lower()
+                raise BadRowsError(_no_such_field(theirs, field, operation))
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            raise BadRowsError(f"--delimiter takes one character, or tab, not {delimiter!r}")
+        self._delimiter = delimiter
+        self._file = InputFile(path, encoding)
+        self.name = self._file.name
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def __iter__(self) -> Iterator[Request]:
-        self.operations = Counter()
-        self.passed_over = []
-        self._file.seek(0)
-        text = io.TextIOWrapper(self._file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        try:
-            yield from self._rows(text)
-        except OSError as error:
-            raise BadRowsError(f"{self.name}: {error.strerror}") from None
-        finally:
-            if not text.closed:  # it is, when the caller stopped early and closed the file first
-                text.detach()
+        self._reset()
+        with self._file.reading():
+            yield from self._rows(Lines(self._file.text()))
 
-    def _rows(self, text: TextIO) -> Iterator[Request]:
+    def _reset(self) -> None:
+        self.operations: Counter[str] = Counter()
+        self.amounts: dict[str, Decimal] = {}
+        self.passed_over: list[str] = []
+        self.doubts: list[str] = []
+        self.form: list[str] = []
+
+    def _rows(self, lines: Lines) -> Iterator[Request]:
         bad = _BadRows(self.name)
-        unseen = dict(self._own_names)
-        rows = self._format(text)
+        doubts = Doubts()
+        unseen = set(self._own_names)
+        rows = self._format(lines)
         with Seen() as seen:
             for line, record in rows.records():
-                pairs: Iterable[tuple[str, Any]] = ()
+                pairs: Sequence[tuple[str, Any]] = ()
                 try:
                     pairs = rows.pairs(record)
-                    operation, given = self._given(pairs, unseen)
+                    operation, given = self._given(pairs, unseen, line, doubts)
                     request = request_of(operation, given)
                     first = seen.first(operation, request.transaction_id, at=line)
                     if first != line:
                         raise refuse("transaction_id", f"{request.transaction_id} stands on line {first} already")
                 except InvalidRequestError as error:
-                    bad.add(line, error, {self._names.get(title, title): title for title, _ in pairs})
+                    bad.add(line, error, {self._name_of(title): title for title, _ in pairs})
                 else:
+                    doubts.check_row(line, request, [cell for _, cell in pairs if isinstance(cell, str)])
                     self.operations[operation] += 1
+                    self.amounts[operation] = self.amounts.get(operation, Decimal(0)) + (amount_of(request) or 0)
                     yield request
         bad.complain()
         if not self.operations:
             raise BadRowsError(f"{self.name}: has no rows")
         if unseen:
-            theirs, field = unseen.popitem()
-            raise BadRowsError(f"{self.name}: has no column {theirs}, which --map names for {field}")
+            raise BadRowsError(f"{self.name}: no row has {listed(unseen)}, which --map names")
+        doubts.ends_open = isinstance(rows, Csv) and not lines.last.endswith(("\n", "\r"))
+        self.doubts = doubts.sentences()
 
-    def _given(self, pairs: Iterable[tuple[str, Any]], unseen: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    def _given(
+        self, pairs: Iterable[tuple[str, Any]], unseen: set[str], line: int, doubts: Doubts
+    ) -> tuple[str, dict[str, Any]]:
         """A row's operation, and the fields that have a value."""
-        named = [(self._names.get(title, title), title, value) for title, value in pairs]
+        named = [(self._name_of(title), title, value) for title, value in pairs]
         operation, *others = [value for name, _, value in named if name == OPERATION and value is not None] or [
             self._operation
         ]
@@ -219,42 +157,90 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             raise refuse(OPERATION, f"must be one of {', '.join(COLUMNS)}, not {reprlib.repr(operation)}")
         given: dict[str, Any] = {}
         for name, title, value in named:
-            unseen.pop(title, None)
+            if unseen:
+                unseen.difference_update((title, printable(title)))
             if value is None or name == OPERATION:
                 continue
             if name in given:
                 raise refuse(name, "is given twice")
             if name in columns:
+                if isinstance(value, BareQuote):
+                    raise refuse(name, 'has a quote (") inside: put quotes around the cell, and double the one inside')
                 given[name] = columns[name](name, value)
+                if name in IDS or name in PRIVATE:
+                    doubts.check_text(line, printable(title), given[name], private=name in PRIVATE)
             elif title not in self.passed_over and len(self.passed_over) < NAMED:
                 self.passed_over.append(title)
         return operation, given
 
-    def _format(self, text: TextIO) -> _Format:
-        as_json = self._suffix in (".jsonl", ".ndjson") or text.read(SNIFFED).lstrip().startswith("{")
-        text.seek(0)
-        if as_json:
-            return _JsonLines(text)
+    def _name_of(self, title: str) -> str:
+        """Our name of a column; --map may name it as messages show it."""
+        return self._names.get(title) or self._names.get(printable(title), title)
+
+    def _format(self, lines: Lines) -> Format:
+        file = self._file
+        if file.compressed:
+            self.form.append("gzip")
+        if file.encoding != "utf-8":
+            self.form.append(file.encoding.upper())
+        head = file.head.decode(file.encoding, errors="ignore").lstrip("\ufeff")
+        if not head.strip():
+            raise BadRowsError(f"{self.name}: is empty")
+        if file.suffix in (".jsonl", ".ndjson") or JSON_START.match(head):
+            if is_one_document(head):
+                example = f"jq -c '.[]' {self.name}" if head.lstrip().startswith("[") else f"jq -c . {self.name}"
+                sentence = f"is one JSON document: write one object a line (JSON Lines), for example by {example}"
+                raise BadRowsError(f"{self.name}: {sentence}")
+            return JsonLines(lines, self._names.keys() | self._names.values())
         try:
-            rows = _Csv(text)
+            rows = Csv(lines, self._delimiter, self._names.keys() | self._names.values())
         except csv.Error as error:
-            raise BadRowsError(f"{self.name}: is not CSV: {error}") from None
-        self._check_titles(rows.titles)
+            raise BadRowsError(f"{self.name}: is not CSV: {csv_reason(error)}") from None
+        if rows.delimiter != ",":
+            self.form.append(f"{DELIMITERS.get(rows.delimiter, printable(rows.delimiter))} between the cells")
+        self._check_titles(rows)
         return rows
 
-    def _check_titles(self, titles: list[str]) -> None:
+    def _check_titles(self, rows: Csv) -> None:
         """Refuse a file without the columns that are needed, or with one of them twice."""
+        titles = rows.titles
         if not all(map(is_utf8, titles)):
-            raise BadRowsError(f"{self.name}: is not UTF-8 text")
-        names = [self._names.get(title, title) for title in titles]
+            raise BadRowsError(f"{self.name}: is not UTF-8 text: --encoding names another one, for example cp1252")
+        shown = f"{listed(titles)}"
+        for theirs in self._own_names:
+            if theirs not in titles and theirs not in map(printable, titles):
+                near = get_close_matches(theirs, titles, n=1)
+                guess = f"; perhaps {listed(near)} is meant" if near else ""
+                raise BadRowsError(f"{self.name}: has no column '{theirs}', which --map names, but {shown}{guess}")
+        names = list(map(self._name_of, titles))
         for name in {OPERATION, *NAMES.values()}:
             if names.count(name) > 1:
                 raise BadRowsError(f"{self.name}: has the column {name} twice")
-        if OPERATION not in names:  # else it depends on the row
-            for name in REQUIRED[self._operation]:
-                if name not in names:
-                    hint = "its first line must name the columns, with commas between"
-                    raise BadRowsError(f"{self.name}: lacks the column {name}; {hint}")
+        missing = [name for name in REQUIRED[self._operation] if name not in names]
+        if OPERATION in names or not missing:  # with operations it depends on the row
+            return
+        if not any(titles):
+            raise BadRowsError(f"{self.name}: line 1 is blank, and must name the columns")
+        delimiter = "" if len(titles) > 1 else _other_delimiter(titles[0])
+        raise BadRowsError(
+            f"{self.name}: lacks the column {missing[0]}; its first line names {shown}{delimiter};"
+            f" {suggestion(missing, titles)}"
+        )
+
+
+def _no_such_field(theirs: str, field: str, operation: str) -> str:
+    known = ", ".join(COLUMNS[operation])
+    near = get_close_matches(field, COLUMNS[operation], n=1)
+    guess = f"; perhaps {near[0]} is meant" if near else ""
+    return f"column {theirs} cannot be mapped to {field}: the fields of a {operation} are {known}{guess}"
+
+
+def _other_delimiter(title: str) -> str:
+    """A hint at what may stand between the cells, where none of the usual characters does."""
+    marks = Counter(re.findall(r"[^\w\s.\"'-]", title))
+    return "".join(
+        f"; for a file with {mark} between the cells: --delimiter '{mark}'" for mark, _ in marks.most_common(1)
+    )
 
 
 class _BadRows:
@@ -271,7 +257,7 @@ class _BadRows:
         if len(self._lines) < NAMED:
             title = titles.get(error.field or "", error.field)
             column = "" if title == error.field else f", column {title}"
-            self._lines.append(f"  line {line}{column}: {error.message}")
+            self._lines.append(printable(f"  line {line}{column}: {error.message}"))
 
     def complain(self) -> None:
         """Refuse the file if it has bad rows."""
@@ -279,51 +265,3 @@ class _BadRows:
             more = [f"  and {self._count - NAMED:,} more"] if self._count > NAMED else []
             headline = f"{self._name}: {self._count:,} bad row{'s' if self._count > 1 else ''}"
             raise BadRowsError("\n".join([headline, *self._lines, *more]))
-
-
-def _opened(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file that can be read several times: a pipe is copied to a temporary one."""
-    if os.fspath(path) == "-":
-        return _copied(sys.stdin.buffer)
-    file = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
-    if file.seekable():
-        return file
-    with file:
-        return _copied(file)
-
-
-def _copied(source: BinaryIO) -> BinaryIO:
-    file = TemporaryFile()  # noqa: SIM115 (the caller closes it)
-    shutil.copyfileobj(source, file)
-    return file
-
-
-# --- rows written to a file
-
-
-def write_rows(path: str | os.PathLike[str], results: Iterable[RowResult], operations: Iterable[str]) -> int:
-    """Write rows to a CSV file that `RowsFile` reads as the same requests, and return how many there were.
-
-    Three more columns give the reason: `row`, the row's place in its input from 1; `code`, the API's, where it gave
-    one; and `message`.
-
-    Args:
-        path: The file to write; one that exists is replaced.
-        results: The rows, and how they ended.
-        operations: The operations of these rows.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    columns = list(dict.fromkeys(name for operation in operations for name in COLUMNS[operation] if name != "otp"))
-    count = 0
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow([OPERATION, *columns, "row", "code", "message"])
-        for result in results:
-            count += 1
-            request, error = result.request, result.error
-            cells = [cell_of(request, name) for name in columns]
-            why = ("", "") if error is None else (getattr(error, "code", None) or "", error.message)
-            lines.writerow([KINDS[type(request)], *cells, result.index + 1, *why])
-    return count

@@ -99,6 +99,7 @@ def test_a_plan_says_what_a_run_would_do_and_needs_no_keys(
         "  columns that are not read: shop",
         "  warning: 1 row repeats a player and time; the API accepts each once: t2",
         "  warning: 1 row has a time in the future: t3",
+        "  take care: 2 warnings",
     ]
     assert bulk("run", *arguments, "--dry-run") == 0
     assert bulk.said == plan
@@ -167,13 +168,14 @@ def test_via_batches_rows_go_through_batches(sandbox: Sandbox, bulk: Bulk) -> No
     ("arguments", "sentence"),
     [
         (("run", "absent.csv"), "absent.csv: No such file or directory"),
-        (("plan", "empty.csv"), "empty.csv: lacks the column player_unique_id"),
+        (("plan", "empty.csv"), "empty.csv: is empty"),
         (("run", "bad.csv"), "bad.csv: 1 bad row\n  line 2: amount must be a number such as 99.98, not 'ten'"),
         (("run", "orders.csv", "--operation", "sale"), "sale"),
         (("run", "orders.csv", "--operation", "refund"), "orders.csv: lacks the column original_transaction_id"),
         (("run", "orders.csv", "--concurrency", "0"), "--concurrency"),
         (("run", "orders.csv", "--rate", "30"), "--rate takes requests and seconds, as in 30/1s, not '30'"),
-        (("run", "orders.csv", "--rate", "0/1s"), "RateLimit takes windows such as"),
+        (("run", "orders.csv", "--rate", "0/1s"), "--rate takes at least 1 request and more than 0 seconds"),
+        (("run", "orders.csv", "--rate", "30/0s"), "--rate takes at least 1 request and more than 0 seconds"),
         (("run", "orders.csv", "--map", "x"), "--map takes each column once, as in order_no=transaction_id, not 'x'"),
         (("plan", "orders.csv", "--map", "a=email", "--map", "a=mobile"), "--map takes each column once"),
         (
@@ -262,7 +264,7 @@ def test_refused_keys_stop_a_run_that_can_be_resumed(
     assert bulk("run", "orders.csv", "--journal", "my rewards.db", "--rate=500/1s", "--concurrency=3") == 1
     assert "stopped with 0 of 50 rows settled" in bulk.complained
     (again,) = re.findall(r"^go on with: gameball bulk (.*)$", bulk.said, re.MULTILINE)
-    assert again == "resume --journal 'my rewards.db' --concurrency 3 --rate=500/1s"
+    assert again == "resume 'my rewards.db' --concurrency 3 --rate=500/1s"
 
     monkeypatch.setenv("GAMEBALL_SECRET_KEY", sandbox.secret_key)
     assert bulk(*shlex.split(again)) == 0
@@ -316,7 +318,7 @@ def test_the_second_interrupt_ends_a_run_at_once_and_each_row_is_sent_once(sandb
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "0 of 60 rows: 0 applied" in said  # whatever was in flight would have ended after 8 seconds
-    assert "go on with: gameball bulk resume --journal rewards.db" in said
+    assert "go on with: gameball bulk resume rewards.db" in said
     assert "Traceback" not in said
 
     assert bulk("resume", "--journal", "rewards.db") == 0

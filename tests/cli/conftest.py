@@ -1,0 +1,10 @@
+"""What the tests of the command share."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
