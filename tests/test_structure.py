@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -54,23 +55,26 @@ def part_of(module: str) -> str:
     return module.partition(".")[0] or "the package"
 
 
-def imports(module: str, *, for_types: bool = True) -> Iterator[str]:
+@cache
+def imports(module: str, *, for_types: bool = True) -> tuple[str, ...]:
     """All that a module imports, wherever in it: at its top, in a function, or for the type checkers only."""
     here = ["gameball", *module.split(".")] if module else ["gameball"]
     package = here if MODULES[module].name == "__init__.py" else here[:-1]
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     left_out = set() if for_types else {part for node in ast.walk(tree) for part in below_type_checking(node)}
-    for node in ast.walk(tree):
-        if node in left_out:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else []
-            source = ".".join([*above, *([node.module] if node.module else [])])
-            for alias in node.names:
-                submodule = f"{source}.{alias.name}"
-                yield submodule if submodule.removeprefix("gameball.") in MODULES else source
+    return tuple(name for node in ast.walk(tree) if node not in left_out for name in imported(node, package))
+
+
+def imported(node: ast.AST, package: list[str]) -> Iterator[str]:
+    """What one statement of a module of that package imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        above = package[: len(package) - node.level + 1] if node.level else []
+        source = ".".join([*above, *([node.module] if node.module else [])])
+        for alias in node.names:
+            submodule = f"{source}.{alias.name}"
+            yield submodule if submodule.removeprefix("gameball.") in MODULES else source
 
 
 def below_type_checking(node: ast.AST) -> Iterator[ast.AST]:
