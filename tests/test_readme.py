@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from datetime import datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
@@ -135,10 +135,11 @@ def commands(text: str) -> list[list[str]]:
     return [line.split()[1:] for block in blocks(text, "console") for line in block.splitlines() if line[:2] == "$ "]
 
 
-DOCS = [name for name, text in PAGES.items() if name.startswith("docs/") and blocks(text, "python")]
+DOCS = [name for name in PAGES if name.startswith("docs/")]
+WITH_CODE = [name for name in DOCS if blocks(PAGES[name], "python")]
 
 
-@pytest.mark.parametrize("page", DOCS)
+@pytest.mark.parametrize("page", WITH_CODE)
 def test_a_page_of_the_docs_prints_what_it_says(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each example runs after those above it; a block of text directly below it is what it prints."""
     with Sandbox() as sandbox:
@@ -181,6 +182,26 @@ def order(number: int) -> str:
 
 def without_times(text: str) -> str:
     return re.sub(r"\d:\d\d:\d\d,", "TIME,", text)
+
+
+WITH_COMMANDS = [name for name in DOCS if blocks(PAGES[name], "console") and name != "docs/bulk.md"]
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS)
+def test_commands_print_what_their_page_says(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A block below the name of a file is that file."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in re.findall(r"`(\S+)`:\n\n```csv\n(.*?)^```", PAGES[page], re.MULTILINE | re.DOTALL):
+        Path(name).write_text(content, encoding="utf-8")
+    for console in blocks(PAGES[page], "console"):
+        for command, expected in re.findall(r"^\$ (.*)\n((?:[^$].*\n)*)", console, re.MULTILINE):
+            monkeypatch.setattr(sys, "argv", command.split())
+            with suppress(SystemExit):
+                cli.main()
+            printed = capsys.readouterr()
+            assert printed.out + printed.err == expected
 
 
 def test_every_error_and_every_code_is_in_the_table_of_errors() -> None:
