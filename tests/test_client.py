@@ -1,4 +1,4 @@
-"""The two clients as their users meet them: settings in, calls out, and what is told when a call fails."""
+"""The two clients as their users meet them: settings in, calls out, and what an error says when a call fails."""
 
 import asyncio
 import io

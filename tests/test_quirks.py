@@ -41,11 +41,11 @@ def time(second: int) -> datetime:
 
 async def tour(ask: Ask) -> dict[str, Any]:
     """Every endpoint once or more; what each gave."""
-    told: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     player: dict[str, Any] = {"player_unique_id": "p"}
 
     async def note(name: str, /, *args: Any, **arguments: Any) -> Any:
-        told[f"{len(told):02} {name}"] = value = await ask(name, *args, **arguments)
+        answers[f"{len(answers):02} {name}"] = value = await ask(name, *args, **arguments)
         return value
 
     await note("transactions.cashback", **player, transaction_id="t1", amount=1000, transaction_time=time(1))
@@ -99,7 +99,7 @@ async def tour(ask: Ask) -> dict[str, Any]:
     await note("configurations.challenge", "free shirt", lang="en")
     await note("configurations.redemption", lang="en")
     await note("configurations.cashback")
-    return told
+    return answers
 
 
 def meaning(value: Any, name: str = "") -> Any:  # noqa: PLR0911 (one line for each kind of value)
@@ -134,16 +134,16 @@ async def toured(face: str, *, quirks: bool) -> dict[str, Any]:
         }
         if face == "awaited":
             async with AsyncGameball(**settings) as client:
-                told = await tour(lambda name, /, *args, **more: attrgetter(name)(client)(*args, **more))
+                answers = await tour(lambda name, /, *args, **more: attrgetter(name)(client)(*args, **more))
         else:
             with Gameball(**settings) as plain:
-                told = await tour(
+                answers = await tour(
                     lambda name, /, *args, **more: asyncio.to_thread(attrgetter(name)(plain), *args, **more)
                 )
         asked = {request.operation for request in sandbox.requests}
     assert len(asked) == 18
     assert None not in asked
-    return told
+    return answers
 
 
 @pytest.fixture

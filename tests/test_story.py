@@ -1,4 +1,4 @@
-"""One story from end to end, told once plainly and once awaited: a partner, a new shop, and its customers' points."""
+"""One story from end to end, once plainly and once awaited: a partner, a new shop, and its customers' points."""
 
 from decimal import Decimal
 from typing import Any

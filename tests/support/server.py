@@ -171,7 +171,7 @@ class Server:
             await asyncio.Event().wait()
         finally:
             # A server that is closed while it takes a connection forgets that connection's socket: so first take no
-            # more, and let asyncio finish what it has begun.
+            # more, and let asyncio finish what it has started.
             self._loop.remove_reader(self._socket)
             for _ in range(10):
                 await asyncio.sleep(0)
