@@ -37,9 +37,9 @@ class JsonObject(tuple[tuple[str, Any], ...]):
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):  # a numeric id in JSON
-        return str(value)
     if not isinstance(value, str):
+        if isinstance(value, int) and not isinstance(value, bool):  # a numeric id in JSON
+            return str(value)
         raise refuse(name, f"must be text or a whole number, not {reprlib.repr(value)}")
     if not is_utf8(value):
         raise refuse(name, "is not UTF-8 text: --encoding names another one, for example cp1252")
@@ -228,11 +228,11 @@ def request_of(operation: str, given: dict[str, Any]) -> Request:
     for name in REQUIRED[operation]:
         if name not in given:
             raise refuse(name, "is required")
-    branch = _taken("merchant.branch.", given)
-    merchant = _taken("merchant.", given)
-    if branch:
-        merchant["branch"] = Branch(**branch)
-    if merchant:
+    if any([name.startswith("merchant.") for name in given]):  # noqa: C419 (a list is faster, for so few)
+        branch = _taken("merchant.branch.", given)
+        merchant = _taken("merchant.", given)
+        if branch:
+            merchant["branch"] = Branch(**branch)
         given["merchant"] = Merchant(**merchant)
     return OPERATIONS[operation](**given)
 

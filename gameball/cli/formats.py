@@ -110,7 +110,7 @@ class Csv:
         pairs = [(title, cell if cell.strip() else None) for title, cell in zip(self.titles, record, strict=False)]
         if self._ours:
             return [(title, unprotected(cell) if cell else cell) for title, cell in pairs]
-        if any('"' in cell for cell in record) and not self._regular.fullmatch("".join(self._lines.record)):
+        if '"' in self._lines.last and not self._regular.fullmatch("".join(self._lines.record)):
             return [(title, BareQuote(cell) if cell and '"' in cell else cell) for title, cell in pairs]
         return pairs
 

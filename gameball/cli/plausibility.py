@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
 from attrs import define, field
 
-from gameball.bulk.rows import Request, amount_of
+from gameball.bulk.rows import Request
 from gameball.errors import printable
 
 NAMED: Final = 5
@@ -58,7 +59,6 @@ class Doubts:
     ends_open: bool = False
     _counts: Counter[str] = field(factory=Counter[str])
     _places: dict[str, list[str]] = field(factory=dict[str, list[str]])
-    _sum: Decimal = Decimal(0)
     _rows: int = 0
     _total: str | None = None
     """The last row, where it is the sum of the others."""
@@ -74,15 +74,17 @@ class Doubts:
         shown = "" if private else f" {printable(text[:LONGEST])}"
         self._note(f"a value {KINDS[kind]}", f"line {line}, {title}{shown}")
 
-    def check_row(self, line: int, request: Request, cells: list[str]) -> None:
-        """Look at a whole row."""
+    def check_row(
+        self, line: int, request: Request, amount: Decimal | int, before: Decimal | int, cells: Iterable[object]
+    ) -> None:
+        """Look at a whole row; `before` is the amount of all earlier ones."""
         time = request.transaction_time
         if time is not None and time.year < OLDEST:
             self._note(f"a transaction time before {OLDEST}", f"line {line}, {time.isoformat()}")
-        amount = amount_of(request) or Decimal(0)
-        adds_up = self._rows > 1 and amount == self._sum > 0
-        self._total = f"line {line}" if adds_up and (self._rows >= MANY or any(map(TOTAL.search, cells))) else None
-        self._sum += amount
+        self._total = None
+        if amount == before and amount and self._rows > 1:
+            called_so = any(isinstance(cell, str) and TOTAL.search(cell) for cell in cells)
+            self._total = f"line {line}" if called_so or self._rows >= MANY else None
         self._rows += 1
 
     def sentences(self) -> list[str]:

@@ -9,7 +9,7 @@ import csv
 import os
 import re
 import reprlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
@@ -48,6 +48,10 @@ from gameball.models.shared import refuse
 
 NAMED: Final = 20
 """Bad rows, and columns that are passed over, that are named; other bad rows are counted."""
+
+
+CACHED: Final = 1000
+"""Names of columns that are kept; a file in JSON may have any number of keys."""
 
 
 class RowsFile(AbstractContextManager["RowsFile"]):
@@ -89,7 +93,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         self._reset()
         self._operation = operation
         self._own_names = {theirs: NAMES.get(field, field) for theirs, field in (columns or {}).items()}
-        self._names = {**NAMES, **self._own_names}
+        self._names = _Names(NAMES | self._own_names)
         for theirs, field in self._own_names.items():
             if field != OPERATION and field not in COLUMNS[operation]:
                 raise BadRowsError(_no_such_field(theirs, field, operation))
@@ -109,7 +113,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
 
     def _reset(self) -> None:
         self.operations: Counter[str] = Counter()
-        self.amounts: dict[str, Decimal] = {}
+        self.amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.passed_over: list[str] = []
         self.doubts: list[str] = []
         self.form: list[str] = []
@@ -130,11 +134,12 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                     if first != line:
                         raise refuse("transaction_id", f"{request.transaction_id} stands on line {first} already")
                 except InvalidRequestError as error:
-                    bad.add(line, error, {self._name_of(title): title for title, _ in pairs})
+                    bad.add(line, error, {self._names[title]: title for title, _ in pairs})
                 else:
-                    doubts.check_row(line, request, [cell for _, cell in pairs if isinstance(cell, str)])
+                    amount, before = amount_of(request) or 0, self.amounts[operation]
+                    doubts.check_row(line, request, amount, before, (cell for _, cell in pairs))
                     self.operations[operation] += 1
-                    self.amounts[operation] = self.amounts.get(operation, Decimal(0)) + (amount_of(request) or 0)
+                    self.amounts[operation] = before + amount
                     yield request
         bad.complain()
         if not self.operations:
@@ -148,7 +153,8 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         self, pairs: Iterable[tuple[str, Any]], unseen: set[str], line: int, doubts: Doubts
     ) -> tuple[str, dict[str, Any]]:
         """A row's operation, and the fields that have a value."""
-        named = [(self._name_of(title), title, value) for title, value in pairs]
+        names = self._names
+        named = [(names[title], title, value) for title, value in pairs]
         operation, *others = [value for name, _, value in named if name == OPERATION and value is not None] or [
             self._operation
         ]
@@ -173,10 +179,6 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                 self.passed_over.append(title)
         return operation, given
 
-    def _name_of(self, title: str) -> str:
-        """Our name of a column; --map may name it as messages show it."""
-        return self._names.get(title) or self._names.get(printable(title), title)
-
     def _format(self, lines: Lines) -> Format:
         file = self._file
         if file.compressed:
@@ -191,9 +193,9 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                 example = f"jq -c '.[]' {self.name}" if head.lstrip().startswith("[") else f"jq -c . {self.name}"
                 sentence = f"is one JSON document: write one object a line (JSON Lines), for example by {example}"
                 raise BadRowsError(f"{self.name}: {sentence}")
-            return JsonLines(lines, self._names.keys() | self._names.values())
+            return JsonLines(lines, NAMES.keys() | NAMES.values() | self._own_names.keys())
         try:
-            rows = Csv(lines, self._delimiter, self._names.keys() | self._names.values())
+            rows = Csv(lines, self._delimiter, NAMES.keys() | NAMES.values() | self._own_names.keys())
         except csv.Error as error:
             raise BadRowsError(f"{self.name}: is not CSV: {csv_reason(error)}") from None
         if rows.delimiter != ",":
@@ -212,7 +214,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                 near = get_close_matches(theirs, titles, n=1)
                 guess = f"; perhaps {listed(near)} is meant" if near else ""
                 raise BadRowsError(f"{self.name}: has no column '{theirs}', which --map names, but {shown}{guess}")
-        names = list(map(self._name_of, titles))
+        names = [self._names[title] for title in titles]
         for name in {OPERATION, *NAMES.values()}:
             if names.count(name) > 1:
                 raise BadRowsError(f"{self.name}: has the column {name} twice")
@@ -226,6 +228,16 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             f"{self.name}: lacks the column {missing[0]}; its first line names {shown}{delimiter};"
             f" {suggestion(missing, titles)}"
         )
+
+
+class _Names(dict[str, str]):
+    """Our names of columns by those in a file; --map may name a column as messages show it."""
+
+    def __missing__(self, title: str) -> str:
+        name = self.get(printable(title), title)
+        if len(self) < CACHED:
+            self[title] = name
+        return name
 
 
 def _no_such_field(theirs: str, field: str, operation: str) -> str:
