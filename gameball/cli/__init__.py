@@ -20,7 +20,11 @@ def main() -> int:
     from gameball.version import __version__  # noqa: PLC0415
 
     app = App(
-        name="gameball", help="The command line of the Gameball SDK.", version=__version__, result_action="return_value"
+        name="gameball",
+        help="The command line of the Gameball SDK.",
+        version=__version__,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     for command in (bulk, demo, sandbox):
         app.command(command)

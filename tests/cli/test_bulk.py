@@ -1,79 +1,21 @@
 """`gameball bulk`: its output, its requests, its files and its exit codes."""
 
 import json
-import os
-import pty
 import re
 import shlex
-import signal
 import subprocess
-import sys
-import threading
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from gameball import BulkReport, Gameball, cli
+from gameball import Gameball
 from gameball.bulk.journal_file import Journal
-from gameball.cli import display
 from gameball.sandbox import Sandbox
-from gameball.sandbox.faults import Delay, Status
+from gameball.sandbox.faults import Status
+from tests.cli.commands import COMMAND, Bulk, orders, times
 
-COMMAND = (sys.executable, "-c", "import sys; from gameball.cli import main; sys.exit(main())")
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(batch_polls=1) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def here(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of its own, and the keys of the sandbox."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GAMEBALL_API_KEY", sandbox.api_key)
-    monkeypatch.setenv("GAMEBALL_SECRET_KEY", sandbox.secret_key)
-    monkeypatch.setenv("GAMEBALL_BASE_URL", sandbox.base_url)
-    return tmp_path
-
-
-class Bulk:
-    """Runs the command in this process and returns its exit code; `said` and `complained` are what it printed."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-        self.said = self.complained = ""
-
-    def __call__(self, *arguments: str) -> int:
-        self._monkeypatch.setattr(sys, "argv", ["gameball", "bulk", *arguments])
-        try:
-            code = cli.main()
-        except SystemExit as left:
-            code = int(left.code or 0)
-        self.said, self.complained = self._capsys.readouterr()
-        return code
-
-
-@pytest.fixture
-def bulk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bulk:
-    return Bulk(monkeypatch, capsys)
-
-
-def orders(count: int, name: str = "orders.csv", *, players: int = 1000) -> Path:
-    path = Path(name)
-    lines = [f"p{n % players},t{n},{n + 1}.50" for n in range(count)]
-    path.write_text("\n".join(["player_unique_id,transaction_id,amount", *lines]), encoding="utf-8")
-    return path
-
-
-def times(sandbox: Sandbox) -> Counter[str | None]:
-    """Each transaction id in the ledger, counted."""
-    return Counter(entry.transaction_id for entry in sandbox.ledger.transactions())
+pytestmark = pytest.mark.usefixtures("here")
 
 
 # --- a run, from the plan to the report
@@ -269,147 +211,3 @@ def test_refused_keys_stop_a_run_that_can_be_resumed(
     monkeypatch.setenv("GAMEBALL_SECRET_KEY", sandbox.secret_key)
     assert bulk(*shlex.split(again)) == 0
     assert sorted(times(sandbox).values()) == [1] * 50
-
-
-def running(*arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*COMMAND, "bulk", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
-    )
-
-
-def until(sandbox: Sandbox, requests: int) -> None:
-    """Wait until so many requests have come, or long enough."""
-    pause = threading.Event()
-    for _ in range(3000):
-        if len(sandbox.requests) >= requests:
-            return
-        pause.wait(0.02)
-    pytest.fail("the requests did not come")
-
-
-def test_the_first_interrupt_lets_what_is_in_flight_end_and_says_how_to_go_on(sandbox: Sandbox, bulk: Bulk) -> None:
-    orders(300)
-    sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=300)
-    with running("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "20") as process:
-        until(sandbox, 50)
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted; the journal is saved" in said
-    assert "Traceback" not in said
-    (settled,) = re.findall(r"^(\d+) of 300 rows: ", said, re.MULTILINE)
-    assert int(settled) == len(times(sandbox)) == len(sandbox.requests)
-
-    (again,) = re.findall(r"^go on with: gameball bulk (.*)$", said, re.MULTILINE)
-    assert bulk(*shlex.split(again)) == 0
-    assert "300 of 300 rows: 300 applied" in bulk.said
-    assert set(times(sandbox).values()) == {1}
-
-
-def test_the_second_interrupt_ends_a_run_at_once_and_each_row_is_sent_once(sandbox: Sandbox, bulk: Bulk) -> None:
-    orders(60)
-    sandbox.faults.arm("transactions.cashback", Delay(8), effect="after", times=20)
-    with running("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "20") as process:
-        until(sandbox, 20)
-        process.send_signal(signal.SIGINT)
-        assert process.stdout is not None
-        next(line for line in process.stdout if "Ctrl-C once more" in line)
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "0 of 60 rows: 0 applied" in said  # whatever was in flight would have ended after 8 seconds
-    assert "go on with: gameball bulk resume rewards.db" in said
-    assert "Traceback" not in said
-
-    assert bulk("resume", "--journal", "rewards.db") == 0
-    assert sorted(times(sandbox).values()) == [1] * 60
-
-
-def test_without_a_journal_an_interrupted_run_says_that_it_cannot_be_resumed(sandbox: Sandbox) -> None:
-    orders(300)
-    sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=300)
-    with running("run", "orders.csv", "--concurrency", "20") as process:
-        until(sandbox, 20)
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.endswith("interrupted; without a journal the rest cannot be resumed\n")
-
-
-# --- pipes and terminals
-
-
-def test_rows_come_through_a_pipe(sandbox: Sandbox) -> None:
-    rows = "".join(f'{{"playerUniqueId": "p{n}", "transactionId": "t{n}", "amount": 5}}\n' for n in range(20))
-    done = subprocess.run(
-        [*COMMAND, "bulk", "run", "-"], input=rows, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "standard input: 20 rows (20 cashback)" in done.stdout
-    assert len(times(sandbox)) == 20
-
-
-def on_a_terminal(*arguments: str, answer: str) -> tuple[int, str]:
-    """The exit code of a command at a terminal where somebody types this answer, and what it showed."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(
-        [*COMMAND, "bulk", *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        os.write(ours, answer.encode())
-        shown = b""
-        try:
-            while chunk := os.read(ours, 4096):
-                shown += chunk
-        except OSError:  # its end of the terminal was closed
-            pass
-        os.close(ours)
-        return process.wait(60), shown.decode()
-
-
-def test_a_terminal_asks_and_shows_progress(sandbox: Sandbox) -> None:
-    orders(30)
-    code, shown = on_a_terminal("run", "orders.csv", "--journal", "rewards.db", answer="y\n")
-    assert code == 0
-    assert "Send 30 rows? [y/N]" in shown
-    assert "━━━━━" in shown
-    assert "30 applied, 0 already applied, 0 rejected, 0 to review, 0 slow-downs" in shown
-    assert len(times(sandbox)) == 30
-
-
-@pytest.mark.parametrize("answer", ["n\n", "\n", "\x04"])
-def test_nothing_is_sent_when_the_answer_is_not_yes(sandbox: Sandbox, answer: str) -> None:
-    orders(30)
-    code, shown = on_a_terminal("run", "orders.csv", answer=answer)
-    assert code == 1
-    assert "nothing was sent" in shown
-    assert len(sandbox.requests) == 0
-
-
-def test_with_yes_a_terminal_does_not_ask(sandbox: Sandbox) -> None:
-    orders(30)
-    code, shown = on_a_terminal("run", "orders.csv", "--yes", answer="n\n")
-    assert code == 0
-    assert "[y/N]" not in shown
-    assert len(times(sandbox)) == 30
-
-
-def test_off_a_terminal_a_line_comes_every_few_seconds(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clock = 100.0
-    monkeypatch.setattr(display, "monotonic", lambda: clock)
-    stop = threading.Event()
-    with display.Display(1000, stop) as shown:
-        for second in range(12):
-            clock = 100.0 + second
-            shown.show(BulkReport(rows=20 + second * 20, applied=20 + second * 20, pauses=2))
-        stop.set()
-        shown.show(BulkReport(rows=500, applied=500))
-        shown.show(BulkReport(rows=500, applied=500))
-    assert capsys.readouterr().out.splitlines() == [
-        "120 of 1,000 rows, 20/s, 0:00:44 left: 120 applied, 0 already applied, 0 rejected, 0 to review, 2 slow-downs",
-        "220 of 1,000 rows, 20/s, 0:00:39 left: 220 applied, 0 already applied, 0 rejected, 0 to review, 2 slow-downs",
-        "stopping: what is in flight may take ten seconds to end; Ctrl-C once more stops at once",
-    ]
