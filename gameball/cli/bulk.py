@@ -20,11 +20,12 @@ from gameball.bulk.distinct import Seen
 from gameball.bulk.journal_file import problems, summary
 from gameball.bulk.plan import Planner
 from gameball.bulk.resource import Via
-from gameball.bulk.rows import KINDS, BulkPlan, BulkReport, RowState
+from gameball.bulk.rows import BulkPlan, BulkReport, RowState
 from gameball.cli.columns import OPERATIONS
 from gameball.cli.display import Display, agreed, command, complain, count, counted, say, show_end, show_plan, states
 from gameball.cli.failed_rows import private_file, write_rows
 from gameball.cli.input_file import BadRowsError
+from gameball.cli.origin import Origin, note, noted, with_others
 from gameball.cli.rows_file import RowsFile
 from gameball.client import Gameball
 from gameball.errors import BulkStoppedError, CredentialsError, GameballError, InvalidRequestError, JournalError
@@ -92,7 +93,7 @@ def plan(file: File, /, *, form: Form = PLAIN, rates: Rates = None) -> int:
     rates
         Rate limit, for example 30/1s; repeatable.
     """
-    with _ends(), _opened(file, form) as rows:
+    with _ends(), _origin(file, form).open() as rows:
         limit = _limit(rates)
         show_plan(rows, _planned(rows, limit), limit)
         return Exit.APPLIED
@@ -136,7 +137,7 @@ def run(
     yes
         Send without asking.
     """
-    with _ends() as interrupts, _opened(file, form) as rows:
+    with _ends() as interrupts, (origin := _origin(file, form)).open() as rows:
         limit = _limit(rates)
         if via == "batches":
             _check_batches([form.operation])
@@ -169,6 +170,7 @@ def run(
                 interrupts,
                 rows=expected.rows,
                 journal=journal,
+                origin=origin,
                 again=_again(concurrency, rates, patience),
             )
 
@@ -213,8 +215,8 @@ def resume(
 def report(journal: Journal, *, output: Path = Path()) -> int:
     """Write the outcome of a run: report.json, failed.csv and needs_review.csv. No keys are needed.
 
-    The two CSV files hold the rows that were rejected, and those whose outcome is unknown: every field, and why.
-    `gameball bulk run` reads them as they are.
+    The two CSV files hold the rows that were rejected, and those whose outcome is unknown: every column of the file
+    that they came from, and why. `gameball bulk run` reads them as they are.
 
     Parameters
     ----------
@@ -225,10 +227,10 @@ def report(journal: Journal, *, output: Path = Path()) -> int:
     """
     with _ends():
         outcome = summary(journal)
+        origin = noted(journal)
         output.mkdir(parents=True, exist_ok=True)
         for name, state in (("failed.csv", RowState.REJECTED), ("needs_review.csv", RowState.NEEDS_REVIEW)):
-            operations = sorted({KINDS[type(problem.request)] for problem in problems(journal, state)})
-            written = write_rows(output / name, problems(journal, state), operations)
+            written = write_rows(output / name, lambda: with_others(origin, problems(journal, state)))  # noqa: B023
             say(f"{output / name}: {count(written, 'row')}")
         with private_file(output / "report.json") as file:
             file.write(_as_json(outcome))
@@ -248,7 +250,7 @@ def _as_json(report: BulkReport) -> str:
 # --- options
 
 
-def _opened(file: Path, form: Form) -> RowsFile:
+def _origin(file: Path, form: Form) -> Origin:
     renamed: dict[str, str] = {}
     for text in form.columns or ():
         theirs, is_there, ours = text.rpartition("=")
@@ -256,7 +258,9 @@ def _opened(file: Path, form: Form) -> RowsFile:
             raise refuse("--map", f"takes each column once, as in order_no=transaction_id, not {text!r}")
         renamed[theirs] = ours
     delimiter = "\t" if form.delimiter in ("tab", "\\t") else form.delimiter
-    return RowsFile(file, operation=form.operation, columns=renamed, delimiter=delimiter, encoding=form.encoding)
+    return Origin(
+        path=str(file), operation=form.operation, columns=renamed, delimiter=delimiter, encoding=form.encoding
+    )
 
 
 def _limit(rates: Sequence[str] | None) -> RateLimit | None:
@@ -306,16 +310,27 @@ def _run_to_the_end(
     rows: int,
     journal: Path | None,
     again: Sequence[str],
+    origin: Origin | None = None,
 ) -> int:
     """Run until the end, or until Ctrl-C; show the report, and how to go on."""
     stopped: BulkStoppedError | None = None
+    begun = False
+
+    def show(report: BulkReport) -> None:
+        nonlocal begun
+        if not begun and journal is not None and origin is not None:
+            note(journal, origin)  # not before: until now the journal may have been another run's
+        begun = True
+        display.show(report)
+
     with interrupts.stopping() as stop, Display(rows, stop) as display:
         try:
-            outcome = send(display.show, stop)
+            outcome = send(show, stop)
         except KeyboardInterrupt:
             outcome = display.latest
         except BulkStoppedError as error:
             stopped, outcome = error, error.report
+            show(outcome)
     show_end(outcome, rows, journal)
     if stopped is None and outcome.settled >= max(outcome.rows, rows):
         return Exit.PROBLEMS if outcome.rejected or outcome.needs_review else Exit.APPLIED

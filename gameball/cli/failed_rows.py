@@ -3,14 +3,14 @@
 import csv
 import os
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final, TextIO
 
 from gameball.bulk.rows import KINDS, RowResult
-from gameball.cli.columns import COLUMNS, NUMBERS, OPERATION, cell_of
+from gameball.cli.columns import COLUMNS, NAMES, NUMBERS, OPERATION, cell_of
 from gameball.errors import printable
 
 REASON: Final = ("row", "code", "message")
@@ -43,25 +43,31 @@ def _unescaped(escape: re.Match[str]) -> str:
     return "\\" if escape[0] == r"\\" else escape[0].encode().decode("unicode_escape")
 
 
-def write_rows(path: Path, results: Iterable[RowResult], operations: Iterable[str]) -> int:
+def write_rows(path: Path, rows: Callable[[], Iterable[tuple[RowResult, Mapping[str, str]]]]) -> int:
     """Write rows to a file that `RowsFile` reads as the same requests, and return how many there were.
 
     Args:
         path: The file to write; one that exists is replaced.
-        results: The rows, and how they ended.
-        operations: The operations of these rows.
+        rows: Gives the rows, and for each the columns that it had beside the fields of its request. Called twice, for
+            the titles first.
 
     Raises:
         OSError: It cannot be written.
     """
-    columns = list(dict.fromkeys(name for operation in operations for name in COLUMNS[operation] if name != "otp"))
+    columns: dict[str, None] = {}
+    titles: dict[str, None] = {}
+    for result, others in rows():
+        columns.update(dict.fromkeys(name for name in COLUMNS[KINDS[type(result.request)]] if name != "otp"))
+        titles.update(dict.fromkeys(others))
+    beside = [title for title in titles if NAMES.get(title, title) not in columns]
     count = 0
     with private_file(path) as file:
         lines = csv.writer(file)
-        lines.writerow([OPERATION, *columns, *REASON])
-        for result in results:
+        lines.writerow([OPERATION, *columns, *map(protected, beside), *REASON])
+        for result, others in rows():
             count += 1
-            lines.writerow([KINDS[type(result.request)], *_cells(result, columns), result.index + 1, *_reason(result)])
+            cells = [*_cells(result, columns), *(protected(others.get(title, "")) for title in beside)]
+            lines.writerow([KINDS[type(result.request)], *cells, result.index + 1, *_reason(result)])
     return count
 
 

@@ -80,7 +80,8 @@ class Csv:
         # Strict: a misplaced quote would otherwise move the rest of a line into another column.
         self._cells = csv.reader(chain([first], source), delimiter=self.delimiter, strict=True)
         self.titles = [title.strip() for title in next(self._cells, list[str]())]
-        self._ours = is_ours(self.titles)
+        self.ours = is_ours(self.titles)
+        """Whether it was written here."""
         between = re.escape(self.delimiter)
         cell = rf'(?:"[^"]*(?:""[^"]*)*"|[^"{between}]*)'
         self._regular = re.compile(rf"{cell}(?:{between}{cell})*\s*")
@@ -108,7 +109,7 @@ class Csv:
         if len(record) < width or any(map(str.strip, record[width:])):
             raise refuse("the row", f"has {len(record)} cells, and the first line names {width} columns")
         pairs = [(title, cell if cell.strip() else None) for title, cell in zip(self.titles, record, strict=False)]
-        if self._ours:
+        if self.ours:
             return [(title, unprotected(cell) if cell else cell) for title, cell in pairs]
         if '"' in self._lines.last and not self._regular.fullmatch("".join(self._lines.record)):
             return [(title, BareQuote(cell) if cell and '"' in cell else cell) for title, cell in pairs]
@@ -150,11 +151,13 @@ class JsonLines:
 
     def records(self) -> Iterator[tuple[int, str]]:
         """Rows as lines."""
-        return ((self._lines.number, line) for line in self._lines if line.strip())
+        for line in self._lines:
+            self._lines.record.clear()
+            if line.strip():
+                yield self._lines.number, line
 
     def pairs(self, record: str) -> Sequence[tuple[str, Any]]:
         """The values of a row by their keys, those of an object inside with its own key before."""
-        self._lines.record.clear()
         row = parse("the row", record)
         if not isinstance(row, JsonObject):
             raise refuse("the row", "must be a JSON object")

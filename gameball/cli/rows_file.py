@@ -6,14 +6,16 @@ row's operation, where a file holds more than one kind.
 """
 
 import csv
+import json
 import os
 import re
 import reprlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Final
 
 from gameball.bulk.distinct import Seen
@@ -25,11 +27,13 @@ from gameball.cli.columns import (
     OPERATION,
     PRIVATE,
     REQUIRED,
+    JsonObject,
     is_utf8,
     listed,
     request_of,
     suggestion,
 )
+from gameball.cli.failed_rows import REASON
 from gameball.cli.formats import (
     DELIMITERS,
     JSON_START,
@@ -110,6 +114,28 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         self._reset()
         with self._file.reading():
             yield from self._rows(Lines(self._file.text()))
+
+    def records(self) -> Iterator[Callable[[], tuple[Request, dict[str, str]]]]:
+        """Every row as a function that reads it: its request, and as text the columns that no field reads.
+
+        Such a function raises InvalidRequestError for a bad row.
+
+        Raises:
+            BadRowsError: The file cannot be read.
+        """
+        with self._file.reading():
+            rows = self._format(Lines(self._file.text()))
+            for _, record in rows.records():
+                yield partial(self._with_others, rows, record)
+
+    def _with_others(self, rows: Format, record: Any) -> tuple[Request, dict[str, str]]:
+        pairs = rows.pairs(record)
+        if isinstance(rows, Csv) and rows.ours:
+            pairs = pairs[: -len(REASON)]
+        operation, given = self._given(pairs, set(), 0, Doubts())
+        read = {OPERATION, "otp", *COLUMNS[operation]}  # a password is never written down
+        beside = [(title, value) for title, value in pairs if value is not None and self._names[title] not in read]
+        return request_of(operation, given), {title: _as_text(value) for title, value in beside}
 
     def _reset(self) -> None:
         self.operations: Counter[str] = Counter()
@@ -228,6 +254,16 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             f"{self.name}: lacks the column {missing[0]}; its first line names {shown}{delimiter};"
             f" {suggestion(missing, titles)}"
         )
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(_plain(value), default=str, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, JsonObject):
+        return {key: _plain(inner) for key, inner in value}
+    return list(map(_plain, value)) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 class _Names(dict[str, str]):

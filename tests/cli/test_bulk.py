@@ -1,5 +1,6 @@
 """`gameball bulk`: its output, its requests, its files and its exit codes."""
 
+import csv
 import json
 import re
 import shlex
@@ -84,6 +85,84 @@ def test_what_was_rejected_is_reported_and_can_be_run_again(sandbox: Sandbox, bu
     assert bulk("run", "failed.csv") == 0
     assert "failed.csv: 1 row (1 redeem)" in bulk.said
     assert times(sandbox)["r2"] == 1
+
+
+@pytest.fixture
+def refusing(sandbox: Sandbox) -> Sandbox:
+    """A sandbox that refuses everything."""
+    sandbox.faults.arm("transactions.cashback", Status(422, {"code": 7, "message": "no"}), times=1000)
+    return sandbox
+
+
+def failed() -> list[dict[str, str]]:
+    with Path("failed.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.usefixtures("refusing")
+def test_a_report_keeps_all_columns_of_the_file(bulk: Bulk) -> None:
+    Path("orders.csv").write_text(
+        "shop;order_no;player_unique_id;amount;code;note\n"
+        'North;t1;ada;10;SPRING;"two\nlines; =1+1"\n'
+        "South;t2;grace;20;;=cmd|x\n"
+        ";t3;alan;30;;\n",
+        encoding="utf-8",
+    )
+    arguments = ("--map", "order_no=transaction_id", "--journal", "rewards.db")
+    assert bulk("run", "orders.csv", *arguments) == 3
+    assert bulk("report", "rewards.db") == 0
+    rows = failed()
+    assert [(row["transaction_id"], row["shop"], row["row"], row["message"]) for row in rows] == [
+        *(("t1", "North", "1", "no"), ("t2", "South", "2", "no"), ("t3", "", "3", "no"))
+    ]
+    assert rows[1]["note"] == "'=cmd|x"
+    titles = Path("failed.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert titles[-6:] == ["shop", "code", "note", "row", "code", "message"]
+    assert "order_no" not in titles
+
+    # Put right and run again, the rows that fail once more have the same columns.
+    assert bulk("run", "failed.csv", "--journal", "again.db") == 3
+    first = Path("failed.csv").read_text(encoding="utf-8")
+    assert bulk("report", "again.db") == 0
+    assert Path("failed.csv").read_text(encoding="utf-8") == first
+
+
+@pytest.mark.usefixtures("refusing")
+def test_a_report_of_json_lines_keeps_all_their_keys(bulk: Bulk) -> None:
+    rows = [
+        {
+            "player_unique_id": "a",
+            "transaction_id": "t1",
+            "amount": 1,
+            "shelf": {"row": 7, "t": [1]},
+            "ok": True,
+        },
+        {"player_unique_id": "b", "transaction_id": "t2", "amount": 2, "merchant": {"name": "Shop", "floor": 2}},
+    ]
+    Path("orders.jsonl").write_text("\n\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert bulk("run", "orders.jsonl", "--journal", "rewards.db") == 3
+    assert bulk("report", "rewards.db") == 0
+    first, second = failed()
+    assert (json.loads(first["shelf"]), first["ok"]) == ({"row": 7, "t": [1]}, "true")
+    assert (second["merchant.name"], second["merchant.floor"], second["shelf"]) == ("Shop", "2", "")
+
+
+@pytest.mark.usefixtures("refusing")
+@pytest.mark.parametrize("gone", ["the file", "a row", "its titles", "all but its name"])
+def test_a_report_never_takes_columns_from_another_row(bulk: Bulk, gone: str) -> None:
+    text = "shop,player_unique_id,transaction_id,amount\nNorth,ada,t1,10\nSouth,grace,t2,20\n"
+    Path("orders.csv").write_text(text, encoding="utf-8")
+    assert bulk("run", "orders.csv", "--journal", "rewards.db") == 3
+    if gone == "the file":
+        Path("orders.csv").unlink()
+    elif gone == "a row":
+        Path("orders.csv").write_text(text.replace("North,ada,t1,10\n", ""), encoding="utf-8")
+    elif gone == "its titles":
+        Path("orders.csv").write_text(text.replace("amount", "sum"), encoding="utf-8")
+    else:
+        Path("orders.csv").write_bytes(b"PK\x03\x04")
+    assert bulk("report", "rewards.db") == 0
+    assert [(row["transaction_id"], row.get("shop", "")) for row in failed()] == [("t1", ""), ("t2", "")]
 
 
 def test_a_run_without_a_journal_names_its_first_problems(sandbox: Sandbox, bulk: Bulk) -> None:

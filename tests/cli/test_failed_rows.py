@@ -27,6 +27,11 @@ from gameball.cli.failed_rows import private_file, protected, unprotected, write
 from gameball.cli.rows_file import RowsFile
 
 
+def alone(results: list[RowResult]) -> list[tuple[RowResult, dict[str, str]]]:
+    """Rows of a file that had no other columns."""
+    return [(result, {}) for result in results]
+
+
 def test_rows_that_failed_are_written_so_that_they_read_as_the_same_requests(folder: Path) -> None:
     requests: list[Request] = [
         CashbackRequest(
@@ -52,7 +57,7 @@ def test_rows_that_failed_are_written_so_that_they_read_as_the_same_requests(fol
         for index, (request, error) in enumerate(zip(requests, errors, strict=True))
     ]
     path = folder / "failed.csv"
-    assert write_rows(path, iter(results), ["cashback", "manual", "redeem", "refund"]) == 4
+    assert write_rows(path, lambda: alone(results)) == 4
 
     with RowsFile(path) as rows:
         assert list(rows) == requests
@@ -64,7 +69,7 @@ def test_rows_that_failed_are_written_so_that_they_read_as_the_same_requests(fol
 
 def test_without_failed_rows_the_file_has_its_titles_only(folder: Path) -> None:
     path = folder / "failed.csv"
-    assert write_rows(path, [], []) == 0
+    assert write_rows(path, lambda: alone([])) == 0
     assert path.read_text(encoding="utf-8").splitlines() == ["operation,row,code,message"]
 
 
@@ -95,7 +100,7 @@ def test_what_a_spreadsheet_would_run_or_a_terminal_obey_reads_back_as_it_was(fo
         for index, request in enumerate(requests)
     ]
     path = folder / "failed.csv"
-    write_rows(path, results, ["cashback"])
+    write_rows(path, lambda: alone(results))
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(texts) + 1
     assert all(line.isprintable() for line in lines)
@@ -108,7 +113,7 @@ def test_what_a_spreadsheet_would_run_or_a_terminal_obey_reads_back_as_it_was(fo
 def test_a_phone_number_that_was_protected_is_no_doubt(folder: Path) -> None:
     request = CashbackRequest(player_unique_id="+201234", transaction_id="t", amount=5)
     path = folder / "failed.csv"
-    write_rows(path, [RowResult(index=0, request=request, state=State.REJECTED)], ["cashback"])
+    write_rows(path, lambda: alone([RowResult(index=0, request=request, state=State.REJECTED)]))
     assert ",'+201234," in path.read_text(encoding="utf-8")
     with RowsFile(path) as rows:
         assert list(rows) == [request]
@@ -126,7 +131,7 @@ def test_an_apostrophe_in_a_file_of_others_stays(folder: Path) -> None:
 def test_negative_points_stay_numbers(folder: Path) -> None:
     request = ManualRequest(player_unique_id="a", transaction_id="t", username="-ops", reason="=x", points=-20)
     path = folder / "failed.csv"
-    write_rows(path, [RowResult(index=0, request=request, state=State.REJECTED)], ["manual"])
+    write_rows(path, lambda: alone([RowResult(index=0, request=request, state=State.REJECTED)]))
     assert ",-20," in path.read_text(encoding="utf-8")
     with RowsFile(path) as rows:
         assert list(rows) == [request]
