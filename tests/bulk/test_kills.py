@@ -18,10 +18,10 @@ from gameball.sandbox.faults import TooManyRequests
 from gameball.sandbox.requests import KEPT
 from tests.support.programs import ForkServer
 
-ROWS: Final = 3000
-PLAYERS: Final = 700
+ROWS: Final = 2000
+PLAYERS: Final = 500
 CONCURRENCY: Final = 8
-KILLS: Final = 20
+KILLS: Final = 14
 
 PROGRAM: Final = """
 from gameball import CashbackRequest
@@ -60,7 +60,7 @@ def kill_often(sandbox: Sandbox, folder: Path, *, via: str, kills: int, step: in
     }
     killed = 0
     until = time.monotonic() + 120
-    with ForkServer(strict=False) as server:
+    with ForkServer("gameball.bulk.resource", strict=False) as server:
         while True:
             aim = len(sandbox.requests) + dice.randrange(1, step)
             with server.program(source, folder, settings) as program:

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from gameball.sandbox.__main__ import Options
+from tests.support.programs import gameball
 
 COMMAND = (sys.executable, "-c", "import sys; from gameball.cli import main; sys.exit(main())")
-
-
-def gameball(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_help_names_the_commands() -> None:

@@ -1,5 +1,6 @@
 """Scripts run as programs of their own: for what ends with an interpreter, forks or dies."""
 
+import atexit
 import json
 import os
 import select
@@ -10,7 +11,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Final, Self
 
 ROOT: Final = Path(__file__).parents[2]
@@ -32,9 +35,12 @@ if len(sys.argv) == 1:
 """
 """Before a script: run it in an interpreter that has loaded nothing yet."""
 
+LIBRARY: Final = ("gameball.core.delivery", "gameball.core.loop_thread", "gameball.core.transport")
+
 _FORK_SERVER: Final = """\
-import json, os, socket, sys
-import gameball.bulk.resource, gameball.core.delivery, gameball.core.loop_thread, gameball.core.transport
+import importlib, json, os, socket, sys
+for _module in sys.argv[2:]:
+    importlib.import_module(_module)
 _control = socket.socket(fileno=int(sys.argv[1]))
 while _message := socket.recv_fds(_control, 10_000, 3):
     if not _message[0]:
@@ -52,6 +58,8 @@ os.setsid()
 for _n, _fd in enumerate(_message[1]):
     os.dup2(_fd, _n)
     os.close(_fd)
+sys.stdin = open(0, closefd=False)
+sys.stdout, sys.stderr = (open(_n, "w", buffering=1, closefd=False) for _n in (1, 2))
 _folder, _settings = json.loads(_message[0])
 os.chdir(_folder)
 os.environ.update(_settings)
@@ -94,10 +102,10 @@ class ForkServer:
     """An interpreter that has loaded the package, and forks itself for each program: loading takes most of its time.
 
     It has neither a thread nor a loop, and a program in it ends as any interpreter does. In a strict one asyncio is in
-    debug mode, and every warning is an error.
+    debug mode, and every warning is an error. It `loads` further modules.
     """
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *loads: str, strict: bool = True) -> None:
         self._control, theirs = socket.socketpair()
         # From 3.12 on os.fork() warns in a process with threads: to be forked with threads is what is tested.
         strictly = ("-X", "dev", "-W", "error", "-W", "ignore:This process (pid:DeprecationWarning")
@@ -105,7 +113,7 @@ class ForkServer:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "GAMEBALL_"))}
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, *options, "-c", _FORK_SERVER, str(theirs.fileno())],
+                [sys.executable, *options, "-c", _FORK_SERVER, str(theirs.fileno()), *LIBRARY, *loads],
                 env={**environment, "PYTHONPATH": str(ROOT)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -159,3 +167,28 @@ class ForkServer:
             assert part, "the fork server has died"
             said += part
         return int(said[:-1])
+
+
+# --- the command
+
+
+def gameball(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, here and with the settings of this environment."""
+    source = f"os.chdir({str(Path.cwd())!r}); sys.argv = {['gameball', *arguments]}\n{_COMMAND}"
+    settings = {name: value for name, value in os.environ.items() if name.startswith("GAMEBALL_")}
+    with TemporaryDirectory() as folder, _commands().program(source, Path(folder), settings) as program:
+        program.stdin.write(stdin)
+        program.stdin.close()
+        shown = program.stdout.read()
+        code = program.ended(60.0)
+        return subprocess.CompletedProcess(arguments, code, shown, program.complaints.read_text())
+
+
+_COMMAND: Final = "from gameball.cli import main; sys.exit(main())"
+
+
+@cache
+def _commands() -> ForkServer:
+    server = ForkServer("gameball.cli.bulk", "gameball.cli.demo", "gameball.cli.sandbox", strict=False)
+    atexit.register(server.__exit__)
+    return server
