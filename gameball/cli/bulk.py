@@ -4,7 +4,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,7 @@ from cyclopts.validators import Number
 
 from gameball.bulk.batch_sender import START
 from gameball.bulk.distinct import Seen
-from gameball.bulk.journal_file import problems, summary
+from gameball.bulk.journal_file import Account, Journal, problems, summary
 from gameball.bulk.plan import Planner
 from gameball.bulk.resource import Via
 from gameball.bulk.rows import BulkPlan, BulkReport, RowState
@@ -30,7 +30,7 @@ from gameball.cli.rows_file import RowsFile
 from gameball.client import Gameball
 from gameball.errors import BulkStoppedError, CredentialsError, GameballError, InvalidRequestError, JournalError
 from gameball.models.shared import refuse
-from gameball.settings import RateLimit, credentials
+from gameball.settings import RateLimit, base_url, credentials
 
 
 class Exit(IntEnum):
@@ -55,7 +55,7 @@ app = App(
 )
 
 File = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # "-" is one
-Journal = Annotated[Path, Parameter(name="--journal")]
+JournalFile = Annotated[Path, Parameter(name="--journal")]
 Concurrency = Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))]
 Rates = Annotated[list[str] | None, Parameter(name="--rate", negative=())]
 Patience = Annotated[float, Parameter(validator=Number(gte=0))]
@@ -146,7 +146,7 @@ def run(
             return Exit.APPLIED
         with _client(limit, concurrency) as client:
             if journal is not None and journal.exists():
-                before = summary(journal)
+                before = _checked(journal)
                 say(f"journal {journal}: {before.settled:,} of {before.rows:,} rows are done already")
             expected = _planned(rows, limit)
             if via == "batches":
@@ -177,7 +177,7 @@ def run(
 
 @app.command
 def resume(
-    journal: Journal,
+    journal: JournalFile,
     *,
     via: Via | None = None,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
@@ -212,7 +212,7 @@ def resume(
 
 
 @app.command
-def report(journal: Journal, *, output: Path = Path()) -> int:
+def report(journal: JournalFile, *, output: Path = Path()) -> int:
     """Write the outcome of a run: report.json, failed.csv and needs_review.csv. No keys are needed.
 
     The two CSV files hold the rows that were rejected, and those whose outcome is unknown: every column of the file
@@ -279,6 +279,15 @@ def _limit(rates: Sequence[str] | None) -> RateLimit | None:
 def _client(limit: RateLimit | None, concurrency: int) -> Gameball:
     credentials(None, None, None).require("api_key", "secret_key")
     return Gameball(rate_limit=limit, connections=concurrency)
+
+
+def _checked(journal: Path) -> BulkReport:
+    """The report of a journal so far; one that these keys and this address do not fit is refused."""
+    keys = credentials(None, None, None)
+    assert keys.api_key is not None  # noqa: S101 (for the type checkers: the client has required it)
+    with closing(Journal(journal)) as opened:
+        opened.check(Account(api_key=keys.api_key.reveal(), base_url=base_url(None, allow_http=False)))
+        return opened.report
 
 
 def _check_batches(operations: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from gameball import Gameball
 from gameball.bulk.journal_file import Journal
+from gameball.cli.rows_file import RowsFile
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Status
 from tests.cli.commands import COMMAND, Bulk, orders, times
@@ -233,6 +234,51 @@ def test_missing_keys_are_named_before_anything_is_sent(bulk: Bulk, monkeypatch:
     orders(1)
     assert bulk("run", "orders.csv") == 2
     assert "no secret_key" in bulk.complained
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the rows of a file takes too long for whatever can be said before."""
+
+    def read(_: RowsFile) -> None:
+        raise AssertionError("the file is read")
+
+    monkeypatch.setattr(RowsFile, "__iter__", read)
+
+
+@pytest.mark.usefixtures("unread")
+@pytest.mark.parametrize(
+    ("variables", "arguments", "sentence"),
+    [
+        ({"GAMEBALL_API_KEY": ""}, (), "no keys: pass api_key"),
+        ({"GAMEBALL_SECRET_KEY": ""}, (), "no secret_key"),
+        ({"GAMEBALL_API_KEY": "two words"}, (), "api_key must be printable ASCII"),
+        ({"GAMEBALL_BASE_URL": "http://gameball.example"}, (), "base_url must be https"),
+        ({"GAMEBALL_BASE_URL": "gameball.example/api"}, (), "base_url must start with https://"),
+        ({}, ("--via", "batches", "--operation", "refund"), "--via batches takes cashback and redeem only"),
+        ({}, ("--rate", "0/1s"), "--rate takes"),
+        ({}, ("--journal", "orders.csv"), "journal orders.csv is no journal"),
+    ],
+)
+def test_whatever_can_be_checked_before_the_file_is_read_is(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    orders(1)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert bulk("run", "orders.csv", *arguments) == 2
+    assert sentence in bulk.complained
+
+
+def test_the_owner_of_a_journal_is_checked_before_the_file_is_read(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    orders(3)
+    assert bulk("run", "orders.csv", "--journal", "rewards.db") == 0
+    monkeypatch.setenv("GAMEBALL_API_KEY", "another-accounts-key")
+    request.getfixturevalue("unread")
+    assert bulk("run", "orders.csv", "--journal", "rewards.db") == 2
+    assert "belongs to another account" in bulk.complained
 
 
 def test_a_journal_serves_its_own_account_and_its_own_rows_only(
