@@ -148,6 +148,8 @@ def run(
             if journal is not None and journal.exists():
                 before = _checked(journal)
                 say(f"journal {journal}: {before.settled:,} of {before.rows:,} rows are done already")
+            elif journal is not None and not journal.absolute().parent.is_dir():
+                raise JournalError(f"journal {journal} cannot be used: No such file or directory")
             expected = _planned(rows, limit)
             if via == "batches":
                 _check_batches(rows.operations)

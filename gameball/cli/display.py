@@ -23,6 +23,7 @@ from rich.text import Text
 from gameball.bulk.rows import KEPT, BulkPlan, BulkReport
 from gameball.cli.rows_file import RowsFile
 from gameball.errors import printable
+from gameball.models.shared import Points
 from gameball.settings import RateLimit
 
 T = TypeVar("T")
@@ -196,10 +197,10 @@ class Display(AbstractContextManager["Display"]):
             bar.add_row(
                 ProgressBar(max(self._rows, report.rows), report.settled, width=40), self._progress(report, now)
             )
-            self._foot.show(bar, Text(f"{states(report)}, {report.pauses:,} slow-downs"))
+            self._foot.show(bar, Text(f"{states(report)}, {count(report.pauses, 'slow-down')}"))
         elif now >= self._due and sys.stdout is self._stream:
             self._due = now + INTERVAL
-            say(f"{self._progress(report, now)}: {states(report)}, {report.pauses:,} slow-downs")
+            say(f"{self._progress(report, now)}: {states(report)}, {count(report.pauses, 'slow-down')}")
         if self._stop.is_set() and not self._stopping:
             self._stopping = True
             say("stopping: what is in flight may take ten seconds to end; Ctrl-C once more stops at once")
@@ -226,8 +227,8 @@ def show_end(report: BulkReport, rows: int, journal: Path | None) -> None:
     """The report in a few lines; `rows` is how many there were to send."""
     say(f"{report.settled:,} of {max(rows, report.rows):,} rows: {states(report)}")
     say(
-        f"{report.points:,} points, {span(report.seconds)}, {report.sent:,} requests, {report.looked_up:,} look-ups,"
-        f" {report.pauses:,} slow-downs"
+        f"{count(report.points, 'point')}, {span(report.seconds)}, {count(report.sent, 'request')},"
+        f" {count(report.looked_up, 'look-up')}, {count(report.pauses, 'slow-down')}"
     )
     for problem in report.problems[:NAMED]:
         say(f"  row {problem.index + 1}, {problem.state.replace('_', ' ')}: {problem.error}")
@@ -279,7 +280,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 # --- words
 
 
-def count(number: int, what: str) -> str:
+def count(number: Points, what: str) -> str:
     """A number of things, as in "1 row" and "2 rows"."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 

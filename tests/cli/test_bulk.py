@@ -258,6 +258,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, ("--via", "batches", "--operation", "refund"), "--via batches takes cashback and redeem only"),
         ({}, ("--rate", "0/1s"), "--rate takes"),
         ({}, ("--journal", "orders.csv"), "journal orders.csv is no journal"),
+        ({}, ("--journal", "absent/rewards.db"), "journal absent/rewards.db cannot be used: No such file"),
     ],
 )
 def test_whatever_can_be_checked_before_the_file_is_read_is(
