@@ -24,7 +24,7 @@ from gameball.bulk.rows import BulkPlan, BulkReport, RowState
 from gameball.cli.columns import OPERATIONS
 from gameball.cli.display import Display, agreed, command, complain, count, counted, say, show_end, show_plan, states
 from gameball.cli.failed_rows import private_file, write_rows
-from gameball.cli.input_file import BadRowsError
+from gameball.cli.input_file import BadRowsError, temporary_files
 from gameball.cli.origin import Origin, note, noted, with_others
 from gameball.cli.rows_file import RowsFile
 from gameball.client import Gameball
@@ -308,7 +308,7 @@ def _again(concurrency: int, rates: Sequence[str] | None, patience: float) -> li
 
 
 def _planned(rows: RowsFile, limit: RateLimit | None) -> BulkPlan:
-    with Seen() as seen:
+    with temporary_files(), Seen() as seen:
         planner = Planner(seen)
         planner.add(counted(rows, rows.name))
         return planner.plan(limit)
@@ -409,7 +409,7 @@ def _ends() -> Generator[_Interrupts]:
     except GameballError as error:
         code, lines = Exit.FAILED, [str(error)]
     except OSError as error:
-        code, lines = Exit.USAGE, [f"{error.filename}: {error.strerror}"]
+        code, lines = Exit.USAGE, [": ".join(filter(None, (error.filename, error.strerror)))]
     for line in lines:
         complain(line)
     raise SystemExit(code)

@@ -18,6 +18,7 @@ from gameball.bulk.rows import BulkReport, Request
 from gameball.cli.input_file import BadRowsError
 from gameball.cli.rows_file import RowsFile
 from gameball.client import AsyncGameball, Gameball
+from gameball.errors import printable
 from gameball.models.transactions import CashbackRequest, CashbackReward
 from gameball.sandbox import Sandbox
 from gameball.settings import Timeouts
@@ -73,7 +74,8 @@ def run(orders: Path | None, console: Console, *, chaos: bool = False) -> int:
     try:
         requests = generated_orders() if orders is None else orders_of(orders)
     except BadRowsError as error:
-        console.print(str(error), style="red", markup=False)
+        for line in str(error).splitlines():
+            console.print(printable(line), style="red", markup=False)
         return 2
     with Sandbox() as sandbox:
         console.print(f"A local Gameball listens at {sandbox.base_url}.\n")

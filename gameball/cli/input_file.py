@@ -9,6 +9,7 @@ import gzip
 import io
 import os
 import shutil
+import sqlite3
 import sys
 import zlib
 from collections.abc import Generator, Iterator
@@ -18,6 +19,8 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
 from typing import BinaryIO, Final
+
+from gameball.errors import printable
 
 BLOCK: Final = 2**20
 """Bytes that are compared at a time."""
@@ -43,6 +46,20 @@ class BadRowsError(ValueError):
     """The file cannot be used: what is wrong with it, or its first 20 bad rows, one a line, and how many more."""
 
 
+@contextmanager
+def temporary_files() -> Generator[None]:
+    """Name a private temporary file of sqlite's that fails.
+
+    Raises:
+        BadRowsError: It has failed.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        sentence = f"a private temporary file cannot be used: {error}; TMPDIR names the folder for such files"
+        raise BadRowsError(sentence) from None
+
+
 class InputFile:
     """A file, or standard input, that can be read in several passes.
 
@@ -61,7 +78,7 @@ class InputFile:
             BadRowsError: It cannot be opened, it is no text, or there is no such encoding.
         """
         standard_input = os.fspath(path) == "-"
-        self.name = "standard input" if standard_input else Path(path).name
+        self.name = "standard input" if standard_input else printable(Path(path).name)
         self._path = None if standard_input else Path(path)
         self._digests: list[bytes] | None = None
         """Of each block, once a pass has read all of them."""

@@ -45,7 +45,7 @@ from gameball.cli.formats import (
     csv_reason,
     is_one_document,
 )
-from gameball.cli.input_file import BadRowsError, InputFile
+from gameball.cli.input_file import BadRowsError, InputFile, temporary_files
 from gameball.cli.plausibility import Doubts
 from gameball.errors import InvalidRequestError, printable
 from gameball.models.shared import refuse
@@ -112,7 +112,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
 
     def __iter__(self) -> Iterator[Request]:
         self._reset()
-        with self._file.reading():
+        with self._file.reading(), temporary_files():
             yield from self._rows(Lines(self._file.text()))
 
     def records(self) -> Iterator[Callable[[], tuple[Request, dict[str, str]]]]:

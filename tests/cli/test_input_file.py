@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gameball.bulk.distinct import Seen
 from gameball.cli import input_file
 from gameball.cli.input_file import BadRowsError
 from gameball.cli.rows_file import RowsFile
@@ -117,6 +119,27 @@ def test_a_file_that_fails_while_it_is_read_is_refused_by_its_name(folder: Path)
         rows._file._file = Broken()
         with pytest.raises(BadRowsError, match=r"orders\.csv: Input/output error"):
             list(rows)
+
+
+def test_a_private_file_of_what_was_seen_that_fails_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, at: int) -> int:
+        raise sqlite3.OperationalError(f"database or disk is full at {at}")
+
+    monkeypatch.setattr(Seen, "first", full)
+    path = folder / "orders.csv"
+    path.write_text(ROWS, encoding="utf-8")
+    with RowsFile(path) as rows, pytest.raises(BadRowsError) as refused:
+        list(rows)
+    assert str(refused.value) == (
+        "a private temporary file cannot be used: database or disk is full at 2; TMPDIR names the folder for such files"
+    )
+
+
+def test_a_file_is_named_without_what_would_steer_a_terminal(folder: Path) -> None:
+    path = folder / "or\x1b[2Jders.csv"
+    path.write_text("x", encoding="utf-8")
+    with RowsFile(path) as rows, pytest.raises(BadRowsError, match=r"^or\\x1b\[2Jders\.csv: lacks"):
+        list(rows)
 
 
 @pytest.mark.parametrize("failing", ["TemporaryFile", "copyfileobj"])
