@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("here")
 
 def test_the_first_interrupt_lets_what_is_in_flight_end_and_says_how_to_go_on(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(300)
-    sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=300)
+    sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=60)
     with running("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "20") as process:
         until(sandbox, 50)
         process.send_signal(signal.SIGINT)
@@ -70,7 +70,7 @@ def test_a_signal_from_elsewhere_ends_a_run_like_an_interrupt(
     sandbox: Sandbox, bulk: Bulk, number: signal.Signals
 ) -> None:
     orders(300)
-    sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=300)
+    sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=60)
     with running("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "20") as process:
         until(sandbox, 20)
         process.send_signal(number)
@@ -116,7 +116,7 @@ def test_a_signal_before_the_run_ends_the_command_and_leaves_signals_as_they_wer
 
 def test_without_a_journal_an_interrupted_run_says_that_it_cannot_be_resumed(sandbox: Sandbox) -> None:
     orders(300)
-    sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=300)
+    sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=60)
     with running("run", "orders.csv", "--concurrency", "20") as process:
         until(sandbox, 20)
         process.send_signal(signal.SIGINT)
@@ -250,10 +250,9 @@ def edit() -> None:
     Path("other.csv").replace("orders.csv")
 
 
-@pytest.mark.parametrize("change", [grow, edit])
-@pytest.mark.parametrize("journal", [(), ("--journal", "rewards.db")])
+@pytest.mark.parametrize(("change", "journal"), [(grow, ()), (edit, ("--journal", "rewards.db"))])
 def test_a_file_that_changes_while_the_question_stands_is_not_sent(
-    sandbox: Sandbox, bulk: Bulk, journal: tuple[str, ...], change: Callable[[], object]
+    sandbox: Sandbox, bulk: Bulk, change: Callable[[], object], journal: tuple[str, ...]
 ) -> None:
     orders(10)
     code, shown = at_the_question(("run", "orders.csv", *journal), change)
