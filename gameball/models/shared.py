@@ -7,8 +7,9 @@ they do not understand for the validators to refuse.
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
+from operator import index
 from typing import Any, Final, Self, TypeAlias, cast
 
 from attrs import Attribute, field, fields, frozen
@@ -25,6 +26,29 @@ Points: TypeAlias = int | Decimal
 
 MOST_DIGITS: Final = 15
 """What the API's side holds exactly (a double); a float with more digits was computed, not written down."""
+
+
+# --- arithmetic
+
+_OURS: Final = Context(
+    prec=100, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, capitals=1, clamp=0, flags=[], traps=[]
+)
+"""The decimal context of every amount: the caller's own (a low precision, a trap) neither bends nor breaks one."""
+
+
+def add(left: Points, right: Points) -> Decimal:
+    """The exact sum of two amounts."""
+    return _OURS.add(left, right)
+
+
+def magnitude(value: Points) -> Decimal:
+    """An amount without its sign, exactly."""
+    return Decimal(value).copy_abs()
+
+
+def written(value: Decimal) -> str:
+    """A decimal as text, an exponent always as a capital E."""
+    return _OURS.to_sci_string(value)
 
 
 class OpenEnum(StrEnum):
@@ -55,25 +79,40 @@ def _fold(word: str) -> str:
 
 def decimal(value: Number) -> Decimal:
     """A number as the decimal that was written down, without an exponent where Decimal allows it."""
-    if type(value) is Decimal and "E" not in str(value):
+    if type(value) is Decimal and "E" not in written(value):
         return value
     if isinstance(value, float):
         value = Decimal(float.__repr__(value))
-    elif isinstance(value, int) and not isinstance(value, bool):
-        value = Decimal(value)
+    elif not isinstance(value, Decimal | bool) and isinstance(count := integer(value), int):
+        value = Decimal(count)
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= MOST_DIGITS:
         return Decimal(format(value, "f"))
     return cast("Decimal", value)  # the validator refuses what is left
 
 
+def integer(value: int) -> int:
+    """Another library's integer (numpy's, say) as an int, anything else as it is."""
+    if isinstance(value, int):
+        return value
+    try:
+        return index(value)
+    except TypeError:
+        return value  # the validator refuses it
+
+
 def utc(value: datetime) -> datetime:
     """An aware time in UTC; a naive one as it is, for the validator to refuse."""
-    if isinstance(value, datetime) and value.utcoffset() is not None:
+    if isinstance(value, datetime) and is_time(value) and value.utcoffset() is not None:
         try:
             return value.astimezone(UTC)
         except OverflowError:  # the first and the last hours of the calendar
             return value
     return value
+
+
+def is_time(value: datetime) -> bool:
+    """Whether it is a time at all: pandas' NaT is a datetime, and alone is not equal to itself."""
+    return value == value  # noqa: PLR0124 (that is the question)
 
 
 def utc_or_date(value: date | datetime) -> date | datetime:
@@ -100,7 +139,7 @@ def positive(_: object, attribute: "Attribute[Any]", value: object) -> None:
         raise refuse(name, f"must be a finite number, not {value}")
     if value <= 0:
         raise refuse(name, f"must be positive, not {value if value.adjusted() <= MOST_DIGITS else 'negative'}")
-    if len(written := str(value)) <= MOST_DIGITS and "E" not in written:
+    if len(text := written(value)) <= MOST_DIGITS and "E" not in text:
         return  # so it is with nearly all, and much faster to see
     _, digits, exponent = value.as_tuple()
     if len(digits) > MOST_DIGITS or value.adjusted() >= MOST_DIGITS or -int(exponent) > MOST_DIGITS:
@@ -150,20 +189,22 @@ def text(_: object, attribute: "Attribute[Any]", value: object) -> None:
 
 
 def aware(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    """A time that tells its zone."""
+    """A timezone-aware time."""
     if not isinstance(value, datetime):
         raise refuse(attribute.name, f"must be a datetime, not {type(value).__name__}")
+    if not is_time(value):
+        raise refuse(attribute.name, "must be a time, not NaT: pass None where there is none")
     if value.utcoffset() is None:
         raise refuse(
             attribute.name,
-            "must tell its time zone: use datetime.now(timezone.utc), or value.replace(tzinfo=...) for a naive value",
+            "must be timezone-aware: use datetime.now(timezone.utc), or value.replace(tzinfo=...) for a naive value",
         )
     if value.tzinfo is not UTC:
-        raise refuse(attribute.name, "must lie within the calendar when told in UTC")
+        raise refuse(attribute.name, "must lie within the calendar in UTC")
 
 
 def aware_or_date(instance: object, attribute: "Attribute[Any]", value: object) -> None:
-    """A date, or a time that tells its zone."""
+    """A date, or a timezone-aware time."""
     if not isinstance(value, date):
         raise refuse(attribute.name, f"must be a date or a datetime, not {type(value).__name__}")
     if isinstance(value, datetime):

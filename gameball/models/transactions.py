@@ -23,6 +23,7 @@ from gameball.models.shared import (
     aware_or_date,
     decimal,
     exactly_one,
+    integer,
     positive,
     refuse,
     text,
@@ -168,7 +169,9 @@ class ManualRequest(KeyedRequest):
 
     username: str = field(validator=text)
     reason: str = field(validator=text)
-    points: int | None = field(default=None, validator=optional([whole(-(10**15) + 1, 10**15 - 1), _not_zero]))
+    points: int | None = field(
+        default=None, converter=if_given(integer), validator=optional([whole(-(10**15) + 1, 10**15 - 1), _not_zero])
+    )
     amount: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
 
     def __attrs_post_init__(self) -> None:
@@ -180,7 +183,7 @@ class CouponRequest:
     """Turn a player's points into a coupon, by a rule, by a value, or by both."""
 
     player_unique_id: str = field(validator=text)
-    rule_id: int | None = field(default=None, validator=optional(whole(1, LAST_PAGE)))
+    rule_id: int | None = field(default=None, converter=if_given(integer), validator=optional(whole(1, LAST_PAGE)))
     value: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
 
     def __attrs_post_init__(self) -> None:
@@ -208,8 +211,8 @@ def _known_direction(_: object, attribute: "Attribute[Any]", value: object) -> N
 class TransactionFilter:
     """Which transactions to list. A date without a time means the day, as the API understands it."""
 
-    page: int | None = field(default=None, validator=optional(whole(1, LAST_PAGE)))
-    limit: int | None = field(default=None, validator=optional(whole(1, PAGE_ROWS)))
+    page: int | None = field(default=None, converter=if_given(integer), validator=optional(whole(1, LAST_PAGE)))
+    limit: int | None = field(default=None, converter=if_given(integer), validator=optional(whole(1, PAGE_ROWS)))
     direction: str | None = field(default=None, validator=optional(_known_direction))
     from_date: date | datetime | None = field(
         default=None, converter=if_given(utc_or_date), validator=optional(aware_or_date)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from gameball.core.operation import Absent, Different, Finding, Found
 from gameball.errors import GameballError, UnexpectedAnswerError
-from gameball.models.shared import KeyedRequest
+from gameball.models.shared import KeyedRequest, Points, magnitude
 from gameball.models.transactions import (
     CashbackRequest,
     CashbackReward,
@@ -72,7 +72,7 @@ def redeem(request: RedeemRequest, page: TransactionPage) -> Told[Redemption]:
             return None
         return Redemption(
             gameball_transaction_id=row.gameball_transaction_id,
-            redeemed_points=row.points if row.points >= 0 else -row.points,
+            redeemed_points=_unsigned(row.points),
             player_unique_id=row.player_unique_id,
         )
 
@@ -125,7 +125,7 @@ def refund(request: RefundRequest, page: TransactionPage) -> Told[OrderTransacti
 
     def is_ours(row: Transaction) -> bool:
         # The API refunds no more than is left, so it may tell less than was asked for.
-        within = request.amount is None or row.amount is None or abs(row.amount) <= request.amount
+        within = request.amount is None or row.amount is None or magnitude(row.amount) <= request.amount
         return _is_kind(row, REFUND, None) and within
 
     return _find(request, page, is_ours, rebuild)
@@ -174,4 +174,8 @@ def _same_player(row: Transaction, request: KeyedRequest) -> bool:
 
 
 def _agree(ours: Decimal | int | None, theirs: Decimal | int | None) -> bool:
-    return ours is None or theirs is None or abs(ours) == abs(theirs)
+    return ours is None or theirs is None or magnitude(ours) == magnitude(theirs)
+
+
+def _unsigned(points: Points) -> Points:
+    return abs(points) if isinstance(points, int) else points.copy_abs()

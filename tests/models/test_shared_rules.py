@@ -4,16 +4,37 @@ import copy
 import math
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal, localcontext
-from typing import Any
+from decimal import Context, Decimal, FloatOperation, Inexact, InvalidOperation, Rounded, localcontext
+from typing import Any, cast
 
 import attrs
 import pytest
 from hypothesis import given, strategies as st
 
 from gameball.errors import GameballError, InvalidRequestError
-from gameball.models.shared import Branch, Merchant, OpenEnum, aware_or_date, check_header, decimal, utc, utc_or_date
-from gameball.models.transactions import CashbackRequest, CouponType, Direction, TransactionStatus, TransactionType
+from gameball.models.shared import (
+    Branch,
+    Merchant,
+    OpenEnum,
+    Points,
+    add,
+    aware_or_date,
+    check_header,
+    decimal,
+    magnitude,
+    utc,
+    utc_or_date,
+    written,
+)
+from gameball.models.transactions import (
+    CashbackRequest,
+    CouponType,
+    Direction,
+    ManualRequest,
+    TransactionFilter,
+    TransactionStatus,
+    TransactionType,
+)
 
 
 def paid(amount: Any) -> Decimal:
@@ -22,6 +43,103 @@ def paid(amount: Any) -> Decimal:
 
 def at(time: Any) -> datetime | None:
     return CashbackRequest(player_unique_id="p", transaction_id="t", amount=1, transaction_time=time).transaction_time
+
+
+# --- the caller's own arithmetic
+
+OTHER_CONTEXTS = [
+    pytest.param(Context(prec=3, traps=[]), id="three digits"),
+    pytest.param(Context(prec=3, traps=[Inexact]), id="three digits, trapping inexact"),
+    pytest.param(Context(prec=1, traps=[Rounded, FloatOperation, InvalidOperation]), id="one digit, trapping rounded"),
+    pytest.param(Context(capitals=0, traps=[]), id="small exponents"),
+    pytest.param(Context(Emax=2, Emin=-2, clamp=1, traps=[]), id="a narrow range"),
+]
+
+
+@pytest.mark.parametrize("context", OTHER_CONTEXTS)
+def test_amounts_do_not_follow_the_callers_decimal_context(context: Context) -> None:
+    with localcontext(context):
+        amounts = [paid(12345.67), paid(Decimal("12345.67")), paid(Decimal("1E+2")), paid(Decimal("0.00000001"))]
+        sums = [add(Decimal("12345.67"), Decimal("0.01")), add(10**20, Decimal("0.5")), add(7, 8)]
+        sizes = [magnitude(Decimal("-12345.67")), magnitude(-(10**20)), magnitude(Decimal("1E-7"))]
+        texts = [written(Decimal("1E+400")), written(Decimal("12345.67"))]
+        with pytest.raises(InvalidRequestError, match="15 significant digits"):
+            paid(Decimal("1234567890.1234567"))
+
+    assert amounts == [Decimal("12345.67"), Decimal("12345.67"), 100, Decimal("0.00000001")]
+    assert str(amounts[2]) == "100"
+    assert sums == [Decimal("12345.68"), Decimal("100000000000000000000.5"), 15]
+    assert sizes == [Decimal("12345.67"), 10**20, Decimal("1E-7")]
+    assert texts == ["1E+400", "12345.67"]
+
+
+def test_a_sum_of_many_amounts_is_exact() -> None:
+    total: Points = 0
+    for _ in range(1000):
+        total = add(total, Decimal("999999999999999.999999999999999"))
+
+    assert total == Decimal("999999999999999999.999999999999")
+
+
+# --- other libraries' scalars
+
+
+class Count:
+    """An integer of another library, as numpy's are."""
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __index__(self) -> int:
+        return self._value
+
+
+class Flag:
+    """numpy's bool: it has the method and refuses to be an index."""
+
+    def __index__(self) -> int:
+        raise TypeError("not an integer")
+
+
+class NotATime(datetime):
+    """pandas' NaT: a datetime that is not equal to itself and refuses to be used as one."""
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+    def utcoffset(self) -> Any:
+        raise ValueError("NaTType does not support utcoffset")
+
+
+def test_an_integer_of_another_library_is_an_int() -> None:
+    manual = ManualRequest(
+        player_unique_id="p", transaction_id="t", username="u", reason="r", points=cast("int", Count(-5))
+    )
+
+    assert paid(Count(7)) == 7
+    assert type(manual.points) is int
+    assert manual.points == -5
+
+
+@pytest.mark.parametrize("value", [Flag(), object(), "5", [5], True])
+def test_what_is_no_number_is_refused_with_its_class(value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"^amount must be .*, not {type(value).__name__}$"):
+        paid(value)
+    with pytest.raises(InvalidRequestError, match=rf"^points must be .*, not {type(value).__name__}$"):
+        ManualRequest(player_unique_id="p", transaction_id="t", username="u", reason="r", points=value)
+
+
+def test_what_is_not_a_time_is_refused_by_name() -> None:
+    with pytest.raises(InvalidRequestError, match=r"^transaction_time must be a time, not NaT"):
+        at(NotATime(2026, 1, 1))
+    with pytest.raises(InvalidRequestError, match=r"^from_date must be a time, not NaT"):
+        TransactionFilter(from_date=NotATime(2026, 1, 1))
 
 
 # --- money
@@ -149,9 +267,7 @@ def test_a_time_is_told_in_utc() -> None:
 
 
 def test_a_naive_time_is_refused_and_the_sentence_says_how_to_fix_it() -> None:
-    with pytest.raises(
-        InvalidRequestError, match=r"^transaction_time must tell its time zone: .*timezone\.utc"
-    ) as told:
+    with pytest.raises(InvalidRequestError, match=r"^transaction_time must be timezone-aware: .*timezone\.utc") as told:
         at(datetime(2019, 9, 19, 16, 14, 9))  # noqa: DTZ001 (that is the point)
 
     assert told.value.field == "transaction_time"

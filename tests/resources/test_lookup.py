@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, Rounded, localcontext
 from typing import Any
 
 import pytest
@@ -367,6 +367,26 @@ def test_a_refund_that_its_order_lacks_is_another_orders(ids: tuple[str, ...]) -
 )
 def test_unless_the_order_does_not_show_all_of_it(partial: OrderTransactions) -> None:
     assert lookup.with_order(order("tra_1"), partial) == Absent()
+
+
+# --- the caller's own arithmetic
+
+
+@pytest.mark.parametrize("traps", [[], [Inexact], [Inexact, Rounded]], ids=["no trap", "inexact", "inexact, rounded"])
+@Each
+def test_amounts_are_compared_as_they_are_whatever_the_callers_decimal_context(name: str, traps: list[Any]) -> None:
+    """Under three digits 99.98 and 99.99 would be one amount, and 100 000.4 points 100 000."""
+    request, points = OWN[name][0], Decimal("-100000.4")
+    points = points if request not in (ADDED, DEDUCTED) else Decimal(20)
+    compared = request not in (BY_HOLD, REFUND_ALL, ADDED, DEDUCTED)
+    with localcontext(Context(prec=3, traps=traps)):
+        ours = found(request, own_row(name, points=points))
+        others = found(request, own_row(name, points=points, amount=Decimal("99.9801")))
+
+    assert isinstance(ours, Found)
+    assert others == Different() if compared else isinstance(others, Found)
+    if name == "redeem":
+        assert ours.value.redeemed_points == Decimal("100000.4")
 
 
 # --- how the operations carry it
