@@ -31,7 +31,7 @@ def test_the_ledger_agrees_with_every_number_of_the_story() -> None:
         assert account is not None
 
         with Gameball(keys.api_key, keys.secret_key, base_url=sandbox.base_url) as shop:
-            # A thousand payments are rewarded in one batch, by the rule that the account tells.
+            # A thousand payments are rewarded in one batch, by the rule in the account's configuration.
             (rule,) = shop.configurations.cashback().cashback_rules
             assert rule.min_amount_to_spend is not None
             assert rule.points_rewarded_as_cashback is not None
@@ -72,7 +72,7 @@ def test_the_ledger_agrees_with_every_number_of_the_story() -> None:
             coupon = shop.transactions.create_coupon(player_unique_id="player400", rule_id=free_product.id)
             assert sandbox.ledger.balance("player400", account=account) == 0
 
-            # The list tells what the ledger holds, line by line.
+            # The list shows what the ledger holds, line by line.
             listed = list(shop.transactions.iterate(player_unique_id="player400"))
             everything = sum(1 for _ in shop.transactions.iterate())
 

@@ -21,7 +21,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The doors of one sandbox; each says whose ledger the call is about.
+    """Authentication of one sandbox: each method says whose ledger the call is about.
 
     Header names are matched without regard to case.
 

@@ -27,7 +27,7 @@ CHOICES: tuple[tuple[Fault, Effect], ...] = (
     # A server that limits the rate has done nothing.
     (TooManyRequests("0"), "before"),
 )
-"""What `random` chooses from, unless told otherwise: nothing that lasts."""
+"""What `random` chooses from by default: nothing that lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from gameball.sandbox.clock import loaded, stored
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class TransactionDetails:
     """What a caller says of a transaction: whose it is, its name and its time in the caller's system."""
 
     account: int
@@ -41,7 +41,7 @@ class Movement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry(Claim, Movement):
+class Entry(TransactionDetails, Movement):
     """A line of the ledger. `id` is the API's gameballTransactionId."""
 
     id: int
@@ -57,11 +57,11 @@ _INSERT = (
 )
 
 
-def insert(sql: sqlite3.Connection, claim: Claim, movement: Movement, *, balance: int) -> Entry:
+def insert(sql: sqlite3.Connection, details: TransactionDetails, movement: Movement, *, balance: int) -> Entry:
     """Write the player's next line, on top of his `balance`."""
     signed = movement.points if movement.direction == "+" else -movement.points
     values: dict[str, Any] = {
-        **vars(claim),
+        **vars(details),
         **vars(movement),
         "balance_before": balance,
         "balance_after": balance + signed,

@@ -19,7 +19,7 @@ from aiohttp import web
 from gameball.sandbox.call import Response
 
 _STAND_IN = Response(status=200, body=b'{"playerUniqueId":"player123","gameballTransactionId":17178}')
-"""What is begun, and never finished, in place of an answer that no work was done for."""
+"""Sent in part, never whole, in place of an answer that no work was done for."""
 _MEGABYTE = bytes(1024 * 1024)
 
 

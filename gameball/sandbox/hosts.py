@@ -15,7 +15,7 @@ def names_this_machine(host: str, given: str) -> bool:
 
     Args:
         host: The header's value, like `127.0.0.1:8765` or `[::1]:8765`.
-        given: The name or address that the sandbox was told to listen on.
+        given: The name or address that the sandbox listens on.
     """
     match = _HOST.fullmatch(host)
     if match is None:

@@ -1,4 +1,4 @@
-"""JSON as it crosses the wire: numbers with a fraction are exact decimals, in both directions."""
+"""JSON codec of requests and answers: numbers with a fraction are exact decimals, in both directions."""
 
 import json
 from collections.abc import Callable

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Literal
 
 from gameball.sandbox.clock import Clock, loaded, stored
-from gameball.sandbox.entries import Claim, Entry, Movement, insert, select, where
+from gameball.sandbox.entries import Entry, Movement, TransactionDetails, insert, select, where
 from gameball.sandbox.history import Filters, count, order_of, page_of
 from gameball.sandbox.program import CouponRule, Program, half_up
 from gameball.sandbox.refusals import Refusal
@@ -65,7 +65,7 @@ class Ledger:
         self._clock = clock
         self._id_scope = id_scope
         self._time_scope = time_scope
-        self._settled = ""
+        self._expired_until = ""
         self._next_expiry = datetime.min.replace(tzinfo=UTC)
 
     @property
@@ -73,22 +73,24 @@ class Ledger:
         """The terms of this moment."""
         return self._terms()
 
-    def reward(self, claim: Claim, *, amount: Decimal) -> Entry:
+    def reward(self, details: TransactionDetails, *, amount: Decimal) -> Entry:
         """Cashback: points in proportion to what was paid. Makes the player if need be."""
         with self._changing() as sql:
             if not self.program.cashback_enabled:
                 raise Refusal(51)
-            self._check_new(sql, claim)
+            self._check_new(sql, details)
             points = self.program.reward_for(amount)
-            return self._add(sql, claim, Movement(type="PaymentReward", direction="+", points=points, amount=amount))
+            return self._add(sql, details, Movement(type="PaymentReward", direction="+", points=points, amount=amount))
 
-    def adjust(self, claim: Claim, *, points: int, amount: Decimal | None, username: str, reason: str) -> Entry:
+    def adjust(
+        self, details: TransactionDetails, *, points: int, amount: Decimal | None, username: str, reason: str
+    ) -> Entry:
         """A manual transaction of signed points; without an amount, theirs is what they are worth."""
         with self._changing() as sql:
-            self._check_new(sql, claim)
+            self._check_new(sql, details)
             accumulates = points >= 0
             if not accumulates:
-                self._check_affordable(sql, claim.account, claim.player, -points)
+                self._check_affordable(sql, details.account, details.player, -points)
             movement = Movement(
                 type="ManualAccumulation" if accumulates else "ManualDeduction",
                 direction="+" if accumulates else "-",
@@ -97,35 +99,35 @@ class Ledger:
                 username=username,
                 reason=reason,
             )
-            return self._add(sql, claim, movement)
+            return self._add(sql, details, movement)
 
-    def redeem(self, claim: Claim, *, amount: Decimal) -> Entry:
+    def redeem(self, details: TransactionDetails, *, amount: Decimal) -> Entry:
         """Points paid with: as many as the amount is worth."""
         with self._spending() as sql:
-            self._check_new(sql, claim)
-            _known_balance(sql, claim.account, claim.player)
+            self._check_new(sql, details)
+            _known_balance(sql, details.account, details.player)
             points = self.program.price_of(amount)
-            self._check_affordable(sql, claim.account, claim.player, points)
-            return self._add(sql, claim, Movement(type="Redemption", direction="-", points=points, amount=amount))
+            self._check_affordable(sql, details.account, details.player, points)
+            return self._add(sql, details, Movement(type="Redemption", direction="-", points=points, amount=amount))
 
-    def redeem_hold(self, claim: Claim, *, reference: str) -> Entry:
+    def redeem_hold(self, details: TransactionDetails, *, reference: str) -> Entry:
         """The points of a live hold paid with. A hold is a promise: it is honoured whatever else is held."""
         with self._spending() as sql:
-            self._check_new(sql, claim)
-            _known_balance(sql, claim.account, claim.player)
-            hold = self._end_hold(sql, claim.account, reference, state="used", player=claim.player)
+            self._check_new(sql, details)
+            _known_balance(sql, details.account, details.player)
+            hold = self._end_hold(sql, details.account, reference, state="used", player=details.player)
             movement = Movement(type="Redemption", direction="-", points=hold.points, amount=hold.amount)
-            return self._add(sql, claim, movement)
+            return self._add(sql, details, movement)
 
-    def refund(self, claim: Claim, *, original_id: str, amount: Decimal | None) -> list[Entry]:
+    def refund(self, details: TransactionDetails, *, original_id: str, amount: Decimal | None) -> list[Entry]:
         """Take back a cashback or a redemption, in part or all that is left; answers the whole order.
 
         Parts are proportional and never add up to more than the original. The balance may fall below zero.
         """
         with self._changing() as sql:
-            self._check_new(sql, claim)
-            _known_balance(sql, claim.account, claim.player)
-            original = _original(sql, claim, original_id)
+            self._check_new(sql, details)
+            _known_balance(sql, details.account, details.player)
+            original = _original(sql, details, original_id)
             earlier = select(sql, "where reverses = ?", original.id)
             whole = original.amount or Decimal(0)
             refunded = sum((entry.amount or Decimal(0) for entry in earlier), Decimal(0))
@@ -141,8 +143,8 @@ class Ledger:
                 amount=part,
                 reverses=original.id,
             )
-            self._add(sql, claim, movement)
-            return order_of(sql, claim.account, original_id)
+            self._add(sql, details, movement)
+            return order_of(sql, details.account, original_id)
 
     def hold(self, account: int, player: str, *, points: int, amount: Decimal | None) -> Hold:
         """Set points aside; without an amount, theirs is what they are worth."""
@@ -185,7 +187,7 @@ class Ledger:
                 coupon_code=coupon.code,
                 coupon_type=rule.coupon_type,
             )
-            self._add(sql, _own_claim(account, player, now), movement)
+            self._add(sql, _own_details(account, player, now), movement)
             return coupon
 
     def balance(self, player: str, *, account: int = 1) -> int:
@@ -253,22 +255,22 @@ class Ledger:
                 raise Refusal(50, "redemption is switched off")
             yield sql
 
-    def _add(self, sql: sqlite3.Connection, claim: Claim, movement: Movement) -> Entry:
+    def _add(self, sql: sqlite3.Connection, details: TransactionDetails, movement: Movement) -> Entry:
         if movement.direction == "+":
             expires = self._clock.now() + timedelta(days=self.program.points_expiry_days)
             self._next_expiry = min(self._next_expiry, expires)
             movement = replace(movement, expires=expires)
-        return insert(sql, claim, movement, balance=_balance(sql, claim.account, claim.player) or 0)
+        return insert(sql, details, movement, balance=_balance(sql, details.account, details.player) or 0)
 
-    def _check_new(self, sql: sqlite3.Connection, claim: Claim) -> None:
+    def _check_new(self, sql: sqlite3.Connection, details: TransactionDetails) -> None:
         """An id and a time may be used once. When both repeat, the id is what is refused."""
         for column, value, scope, code in (
-            ("transaction_id", claim.transaction_id, self._id_scope, 305),
-            ("time", stored(claim.time), self._time_scope, 304),
+            ("transaction_id", details.transaction_id, self._id_scope, 305),
+            ("time", stored(details.time), self._time_scope, 304),
         ):
             clause, values = where(
-                account=claim.account,
-                player=claim.player if scope == "player" else None,
+                account=details.account,
+                player=details.player if scope == "player" else None,
                 **{column: value},
             )
             if sql.execute(f"select 1 from transactions {clause}", values).fetchone():  # noqa: S608 - our own words
@@ -307,16 +309,16 @@ class Ledger:
             return
         due = sql.execute(
             "select distinct account, player from transactions where expires > ? and expires <= ?",
-            (self._settled, stored(now)),
+            (self._expired_until, stored(now)),
         ).fetchall()
         for account, player in due:
             overdue, balance = sql.execute(_OVERDUE, (stored(now), account, player)).fetchone()
             expired = min(overdue, balance)
             if expired > 0:
                 movement = Movement(type="Expiry", direction="-", points=expired)
-                insert(sql, _own_claim(account, player, now), movement, balance=balance)
-        self._settled = stored(now)
-        following = sql.execute("select min(expires) from transactions where expires > ?", (self._settled,))
+                insert(sql, _own_details(account, player, now), movement, balance=balance)
+        self._expired_until = stored(now)
+        following = sql.execute("select min(expires) from transactions where expires > ?", (self._expired_until,))
         expires = following.fetchone()[0]
         self._next_expiry = _END_OF_TIME if expires is None else loaded(expires)
 
@@ -350,9 +352,9 @@ def _known_balance(sql: sqlite3.Connection, account: int, player: str) -> int:
     return balance
 
 
-def _original(sql: sqlite3.Connection, claim: Claim, original_id: str) -> Entry:
+def _original(sql: sqlite3.Connection, details: TransactionDetails, original_id: str) -> Entry:
     """The player's transaction that a refund names, if it is of a kind that can be taken back."""
-    clause, values = where(account=claim.account, transaction_id=original_id, player=claim.player)
+    clause, values = where(account=details.account, transaction_id=original_id, player=details.player)
     found = select(sql, f"{clause} order by id", *values)
     if not found:
         raise Refusal(306, original_id)
@@ -361,9 +363,9 @@ def _original(sql: sqlite3.Connection, claim: Claim, original_id: str) -> Entry:
     return found[0]
 
 
-def _own_claim(account: int, player: str, now: datetime) -> Claim:
-    """The claim of a transaction that Gameball makes by itself: nobody else can have its id."""
-    return Claim(account=account, player=player, transaction_id=uuid.uuid4().hex, time=now)
+def _own_details(account: int, player: str, now: datetime) -> TransactionDetails:
+    """Details of a transaction that Gameball makes by itself: nobody else can have its id."""
+    return TransactionDetails(account=account, player=player, transaction_id=uuid.uuid4().hex, time=now)
 
 
 def _hold(reference: str, player: str, points: int, amount: str, expires: str) -> Hold:

@@ -1,4 +1,4 @@
-"""The 18 endpoints: their names, where they are and who may enter."""
+"""The 18 endpoints: their names, their paths and who may call them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Route:
     operation: str
     method: str
     path: str
-    door: Callable[[Access, Mapping[str, str]], int]
+    authenticate: Callable[[Access, Mapping[str, str]], int]
     """Finds out from the headers whose call it is, or refuses it."""
 
 

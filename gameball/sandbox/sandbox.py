@@ -156,7 +156,7 @@ class Sandbox:
 
 
 class _LoopThread:
-    """A daemon thread whose loop serves one sandbox until told to stop."""
+    """A daemon thread whose loop serves one sandbox until it is stopped."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox

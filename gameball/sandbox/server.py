@@ -74,7 +74,7 @@ class Server:
         """Check and write without awaiting in between: no other request sees a call half done."""
         try:
             call = Call(
-                account=route.door(self.access, request.headers),
+                account=route.authenticate(self.access, request.headers),
                 path=request.match_info,
                 query=request.query,
                 headers=request.headers,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 _FORMAT = 1
-_MARK = 0x67626C31  # "gbl1" as sqlite's application_id: tells our files from other people's
+_MARK = 0x67626C31  # "gbl1" as sqlite's application_id: marks our files among other people's
 _SCHEMA = """
 create table transactions (
     id integer primary key,

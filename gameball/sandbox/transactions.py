@@ -5,7 +5,7 @@ from typing import Any
 from gameball.sandbox import fields
 from gameball.sandbox.call import Call
 from gameball.sandbox.clock import Clock
-from gameball.sandbox.entries import Claim, Entry
+from gameball.sandbox.entries import Entry, TransactionDetails
 from gameball.sandbox.fields import Fields
 from gameball.sandbox.history import DEFAULT_LIMIT, Filters, status_of
 from gameball.sandbox.ledger import Ledger
@@ -23,8 +23,8 @@ class Transactions:
     def cashback(self, call: Call) -> dict[str, Any]:
         """POST - Cashback."""
         body = Fields(call.body)
-        claim = _claim(call.account, body)
-        entry = self._ledger.reward(claim, amount=body.required("amount", fields.positive_amount))
+        details = _details(call.account, body)
+        entry = self._ledger.reward(details, amount=body.required("amount", fields.positive_amount))
         return {
             "playerUniqueId": entry.player,
             "gameballTransactionId": entry.id,
@@ -34,15 +34,15 @@ class Transactions:
     def redeem(self, call: Call) -> dict[str, Any]:
         """POST - Redeem Points."""
         body = Fields(call.body)
-        claim = _claim(call.account, body)
+        details = _details(call.account, body)
         body.optional("otp", fields.text)
         body.exactly_one("redeemedAmount", "holdReference")
         reference = body.optional("holdReference", fields.reference)
         if reference is None:
             amount = body.required("redeemedAmount", fields.positive_amount)
-            entry = self._ledger.redeem(claim, amount=amount)
+            entry = self._ledger.redeem(details, amount=amount)
         else:
-            entry = self._ledger.redeem_hold(claim, reference=reference)
+            entry = self._ledger.redeem_hold(details, reference=reference)
         return {
             "playerUniqueId": entry.player,
             "gameballTransactionId": entry.id,
@@ -52,11 +52,11 @@ class Transactions:
     def refund(self, call: Call) -> dict[str, Any]:
         """POST - Refund. Items have no prices here: without `amount` all that is left is taken back."""
         body = Fields(call.body)
-        claim = _claim(call.account, body)
+        details = _details(call.account, body)
         body.optional("otp", fields.text)
         body.optional("lineItems", fields.line_items)
         entries = self._ledger.refund(
-            claim,
+            details,
             original_id=body.required("reverseTransactionId", fields.text),
             amount=body.optional("amount", fields.positive_amount),
         )
@@ -92,13 +92,13 @@ class Transactions:
     def manual(self, call: Call) -> dict[str, Any]:
         """POST - Manual Transaction, by signed points or by an amount that earns as cashback does."""
         body = Fields(call.body)
-        claim = _claim(call.account, body)
+        details = _details(call.account, body)
         username = body.required("username", fields.text)
         reason = body.required("reason", fields.text)
         body.exactly_one("points", "amount")
         amount = body.optional("amount", fields.positive_amount)
         entry = self._ledger.adjust(
-            claim,
+            details,
             points=body.required("points", fields.signed_points)
             if amount is None
             else self._ledger.program.reward_for(amount),
@@ -164,9 +164,9 @@ def _player(body: Fields) -> str:
     return body.required("playerUniqueId", fields.text)
 
 
-def _claim(account: int, body: Fields) -> Claim:
+def _details(account: int, body: Fields) -> TransactionDetails:
     merchant, branch = body.optional("merchant", fields.merchant) or (None, None)
-    return Claim(
+    return TransactionDetails(
         account=account,
         player=_player(body),
         transaction_id=body.required("transactionId", fields.text),

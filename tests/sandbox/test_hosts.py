@@ -43,10 +43,10 @@ def test_what_is_listened_on_names_this_machine(host: str, given: str) -> None:
         *("sandbox.rebound.example", "127.0.0.1:port", "localhost,rebound.example"),
     ],
 )
-def test_any_other_name_does_not(host: str, given: str) -> None:
+def test_any_other_name_does_not_name_this_machine(host: str, given: str) -> None:
     assert not names_this_machine(host, given)
 
 
 @pytest.mark.parametrize("given", ["127.0.0.1", "sandbox", "10.1.2.4"])
-def test_an_address_that_is_not_listened_on_does_not(given: str) -> None:
+def test_an_address_that_is_not_listened_on_does_not_name_this_machine(given: str) -> None:
     assert not names_this_machine("10.1.2.3:8765", given)

@@ -37,7 +37,7 @@ def pay(sandbox: Sandbox, transaction_id: str = "order") -> Any:
         return json.load(answer)
 
 
-def test_plain_code_is_served_from_a_thread_of_its_own() -> None:
+def test_plain_code_is_served_from_a_thread_of_the_sandbox() -> None:
     with Sandbox() as sandbox:
         assert sandbox.base_url.startswith("http://127.0.0.1:")
         assert sandbox.base_url.endswith("/api/v3.0")
@@ -46,7 +46,7 @@ def test_plain_code_is_served_from_a_thread_of_its_own() -> None:
     assert "gameball-sandbox" not in {thread.name for thread in threading.enumerate()}
 
 
-async def test_awaited_it_is_served_from_the_running_loop(api: Api, sandbox: Sandbox) -> None:
+async def test_an_awaited_sandbox_is_served_from_the_running_loop(api: Api, sandbox: Sandbox) -> None:
     assert (await api.transact("cashback", amount=10)).status == 200
     assert sandbox.ledger.balance("player123") == 2
     assert "gameball-sandbox" not in {thread.name for thread in threading.enumerate()}
@@ -65,7 +65,7 @@ def test_a_file_keeps_the_ledger_from_one_run_to_the_next(tmp_path: Path) -> Non
             assert sandbox.ledger.balance("player123") == 20 * run
 
 
-def test_it_can_be_stopped_and_started_again_at_the_same_address(tmp_path: Path) -> None:
+def test_a_sandbox_can_be_stopped_and_started_again_at_the_same_address(tmp_path: Path) -> None:
     sandbox = Sandbox(db=tmp_path / "points.db")
     with sandbox:
         address = sandbox.base_url
@@ -105,13 +105,13 @@ def test_a_taken_port_is_an_error_and_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "example.com"])  # noqa: S104 - to see it refused
-def test_only_this_machine_is_served_unless_told_otherwise(host: str) -> None:
+def test_only_this_machine_is_served_without_allow_remote(host: str) -> None:
     with pytest.raises(ValueError, match="allow_remote"):
         Sandbox(host=host)
     assert Sandbox(host=host, allow_remote=True).host == host
 
 
-def test_it_shares_no_code_with_the_client() -> None:
+def test_the_sandbox_shares_no_code_with_the_client() -> None:
     imported = set()
     for source in Path(gameball.sandbox.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(source.read_text())):
@@ -125,7 +125,7 @@ def test_it_shares_no_code_with_the_client() -> None:
     assert {name for name in foreign if not f"{name}.".startswith("gameball.sandbox.")} == {"aiohttp"}
 
 
-def test_there_is_no_ledger_before_it_is_entered() -> None:
+def test_a_sandbox_has_no_ledger_before_it_is_entered() -> None:
     with pytest.raises(RuntimeError, match="entered"):
         _ = Sandbox().ledger
 
@@ -141,7 +141,7 @@ def test_the_clock_runs_and_can_be_advanced() -> None:
         sandbox.clock.advance(seconds=-1)
 
 
-async def test_it_stops_at_once_although_connections_are_open() -> None:
+async def test_a_sandbox_stops_at_once_although_connections_are_open() -> None:
     async with Sandbox() as sandbox:
         host, port = sandbox.base_url.split("/")[2].split(":")
         writers = [(await asyncio.open_connection(host, port))[1] for _ in range(3)]

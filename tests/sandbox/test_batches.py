@@ -77,7 +77,7 @@ async def test_a_redeem_batch_answers_two_keys_in_pascal_case(api: Api) -> None:
     assert finished["response"]["failed"][0]["message"] == "player not found: nobody"
 
 
-async def test_a_balance_batch_tells_points_and_what_they_are_worth(api: Api) -> None:
+async def test_a_balance_batch_answers_points_and_what_they_are_worth(api: Api) -> None:
     await api.give(500)
     batch = await start(api, "balance", {"playerUniqueIds": ["player123", "nobody", 5]})
 
@@ -109,7 +109,7 @@ async def test_a_stopped_batch_does_no_more_rows(api: Api, sandbox: Sandbox) -> 
     assert (await api.delete(f"batch/{batch}")).code == 3
 
 
-async def test_how_often_it_is_asked_about_is_a_setting() -> None:
+async def test_the_number_of_polls_until_a_batch_is_finished_is_a_setting() -> None:
     async with Sandbox(batch_polls=0) as sandbox:
         keys = {"APIKey": sandbox.api_key, "SecretKey": sandbox.secret_key}
         async with aiohttp.ClientSession(headers=keys) as session:

@@ -129,7 +129,7 @@ async def test_a_partner_is_known_by_its_token(api: Api, authorization: str | No
         assert (reply.status, reply.code) == (status, 10)
 
 
-async def test_what_breaks_a_rule_is_refused(api: Api) -> None:
+async def test_a_client_that_breaks_a_rule_is_refused(api: Api) -> None:
     incomplete = {name: value for name, value in CLIENT.items() if name != "domain"}
     assert (await api.call("POST", "client", json=incomplete, headers=BEARER)).code == 4
     assert (await create(api, country=None)).code == 5

@@ -57,7 +57,7 @@ async def test_rows_come_latest_first_by_their_own_time(api: Api) -> None:
     assert await ids(api) == ["day3", "day2", "day1"]
 
 
-async def test_a_page_has_fifty_rows_unless_told_otherwise(api: Api) -> None:
+async def test_a_page_has_fifty_rows_by_default(api: Api) -> None:
     for _ in range(51):
         await api.transact("cashback", amount=10)
 

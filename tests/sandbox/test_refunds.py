@@ -99,7 +99,7 @@ async def test_only_cashbacks_and_redemptions_can_be_taken_back(api: Api) -> Non
     assert (await api.transact("refund", reverseTransactionId="gift")).code == 301
 
 
-async def test_a_repeated_refund_is_a_repeated_id(api: Api) -> None:
+async def test_a_repeated_refund_is_refused_as_a_repeated_id(api: Api) -> None:
     await api.transact("cashback", transactionId="order", amount=100)
     await api.transact("refund", transactionId="return", reverseTransactionId="order")
 

@@ -63,7 +63,7 @@ WRONG_PAYMENTS: list[dict[str, Any]] = [
     ],
     ids=str,
 )
-async def test_without_both_keys_nothing_is_done(sandbox: Sandbox, headers: dict[str, str]) -> None:
+async def test_a_call_without_both_keys_does_nothing(sandbox: Sandbox, headers: dict[str, str]) -> None:
     url = f"{sandbox.base_url}/integrations/transaction/cashback"
     async with aiohttp.ClientSession() as session, session.post(url, json=PAYMENT, headers=headers) as answer:
         assert answer.status == 401
@@ -185,7 +185,7 @@ async def test_the_status_of_refusals_is_a_setting() -> None:
 @pytest.mark.parametrize(
     ("id_scope", "time_scope", "codes"), [("player", "player", [0, 0]), ("account", "account", [305, 304])]
 )
-async def test_what_must_be_unique_within_what_is_a_setting(id_scope: Any, time_scope: Any, codes: list[int]) -> None:
+async def test_the_scopes_of_ids_and_times_are_settings(id_scope: Any, time_scope: Any, codes: list[int]) -> None:
     async with Sandbox(id_scope=id_scope, time_scope=time_scope) as sandbox:
         headers = {"APIKey": sandbox.api_key, "SecretKey": sandbox.secret_key}
         url = f"{sandbox.base_url}/integrations/transaction/cashback"
@@ -257,7 +257,7 @@ bodies = plausible | st.dictionaries(st.sampled_from(FIELDS), anything) | anythi
 
 @settings(max_examples=40, deadline=None)
 @given(calls=st.lists(st.tuples(st.sampled_from([*POSTS, "transactions/coupon"]), bodies), min_size=1, max_size=12))
-async def test_no_body_makes_it_fail_and_the_books_always_add_up(calls: list[tuple[str, Any]]) -> None:
+async def test_no_body_makes_the_sandbox_fail_and_its_books_always_add_up(calls: list[tuple[str, Any]]) -> None:
     async with Sandbox() as sandbox:
         headers = {"APIKey": sandbox.api_key, "SecretKey": sandbox.secret_key}
         async with aiohttp.ClientSession(headers=headers) as session:
@@ -296,7 +296,7 @@ handled = st.builds(
 
 @settings(max_examples=40, deadline=None)
 @given(body=batches | clients, question=filtered | handled, word=words)
-async def test_nothing_else_makes_it_fail_either(body: Any, question: str, word: str) -> None:
+async def test_no_partner_body_query_or_path_makes_the_sandbox_fail(body: Any, question: str, word: str) -> None:
     async with Sandbox(batch_polls=0) as sandbox:
         headers = {
             "APIKey": sandbox.api_key,

@@ -28,7 +28,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_tells_how_to_be_used_and_serves_until_a_signal(number: signal.Signals, tmp_path: Path) -> None:
+def test_the_command_prints_how_to_use_it_and_serves_until_a_signal(number: signal.Signals, tmp_path: Path) -> None:
     with start("--port", "0", "--db", str(tmp_path / "points.db")) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -48,7 +48,7 @@ def test_it_tells_how_to_be_used_and_serves_until_a_signal(number: signal.Signal
         assert process.stderr.read() == ""
 
 
-def test_it_returns_0_after_a_signal_and_leaves_signals_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_returns_0_after_a_signal_and_leaves_signals_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     class Terminal(io.StringIO):
@@ -63,7 +63,7 @@ def test_it_returns_0_after_a_signal_and_leaves_signals_as_they_were(monkeypatch
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_taken_port_is_told_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_is_reported_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["--port", str(port)]) == 2
@@ -72,7 +72,9 @@ def test_a_taken_port_is_told_in_one_sentence(capsys: pytest.CaptureFixture[str]
     ]
 
 
-def test_a_file_that_cannot_be_used_is_told_in_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_reported_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (tmp_path / "notes.txt").write_text("buy milk\n" * 100)
 
     assert main(["--port", "0", "--db", str(tmp_path / "notes.txt")]) == 2

@@ -177,7 +177,7 @@ async def test_a_drip_stops_when_nobody_listens(sandbox: Sandbox) -> None:
     assert (await raw(sandbox, "second")).endswith(b'"rewardedPoints":2}')
 
 
-async def test_later_means_that_the_work_is_done_after_the_fault(sandbox: Sandbox) -> None:
+async def test_the_effect_later_does_the_work_after_the_fault(sandbox: Sandbox) -> None:
     sandbox.faults.arm(CASHBACK, faults.Close(), effect="later", later=0.1)
 
     assert await raw(sandbox) == b""
@@ -295,7 +295,7 @@ async def test_a_sandbox_stops_at_once_with_faults_in_flight(fault: faults.Fault
         await asyncio.wait_for(reading, 5)
 
 
-def test_from_a_thread_too() -> None:
+def test_a_sandbox_of_a_thread_stops_at_once_with_faults_in_flight() -> None:
     with Sandbox() as sandbox:
         sandbox.faults.arm(CASHBACK, faults.Delay(60))
 
