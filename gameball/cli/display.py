@@ -107,9 +107,12 @@ def show_plan(rows: RowsFile, plan: BulkPlan, limit: RateLimit | None) -> None:
 
 def _amounts(rows: RowsFile, plan: BulkPlan) -> str:
     if len(rows.amounts) == 1:
-        return f"amounts of {plan.total_amount:,f} in all"
-    sums = ", ".join(f"{amount:,f} ({operation})" for operation, amount in sorted(rows.amounts.items()))
-    return f"amounts of {sums}"
+        sums = f"{plan.total_amount:,f} in all"
+    else:
+        sums = ", ".join(f"{amount:,f} ({operation})" for operation, amount in sorted(rows.amounts.items()) if amount)
+    points = f"{count(rows.points, 'point')} by hand" if rows.points else ""
+    amounts = f"amounts of {sums}" if plan.total_amount or not points else ""
+    return ", ".join(filter(None, (amounts, points)))
 
 
 def _about(ids: tuple[str, ...], verb: tuple[str, str], what: str) -> list[str]:

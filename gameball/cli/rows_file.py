@@ -49,6 +49,7 @@ from gameball.cli.input_file import BadRowsError, InputFile, temporary_files
 from gameball.cli.plausibility import Doubts
 from gameball.errors import InvalidRequestError, printable
 from gameball.models.shared import refuse
+from gameball.models.transactions import ManualRequest
 
 NAMED: Final = 20
 """Bad rows, and columns that are passed over, that are named; other bad rows are counted."""
@@ -68,6 +69,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         name: The file's name, without its folder.
         operations: Rows of the last pass, counted by operation.
         amounts: Money of the last pass, added up by operation.
+        points: Points of the last pass that are added or deducted by hand, added up.
         passed_over: Columns with values that the last pass did not read; the first 20.
         doubts: What is allowed and looks wrong, one sentence for each kind.
         form: How the file is written, where that is not plain CSV or JSON Lines in UTF-8.
@@ -140,6 +142,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
     def _reset(self) -> None:
         self.operations: Counter[str] = Counter()
         self.amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.points = 0
         self.passed_over: list[str] = []
         self.doubts: list[str] = []
         self.form: list[str] = []
@@ -166,6 +169,8 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                     doubts.check_row(line, request, amount, before, (cell for _, cell in pairs))
                     self.operations[operation] += 1
                     self.amounts[operation] = before + amount
+                    if isinstance(request, ManualRequest):
+                        self.points += request.points or 0
                     yield request
         bad.complain()
         if not self.operations:

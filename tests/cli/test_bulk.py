@@ -50,6 +50,32 @@ def test_a_plan_says_what_a_run_would_do_and_needs_no_keys(
     assert len(sandbox.requests) == 0
 
 
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        (["cashback,a,1,5.50,,", "cashback,b,2,1,,"], "2 rows (2 cashback), amounts of 6.50 in all"),
+        (
+            ["cashback,a,1,5.50,,", "refund,a,2,2,1,", "cashback,b,3,1,,"],
+            "3 rows (2 cashback, 1 refund), amounts of 6.50 (cashback), 2 (refund)",
+        ),
+        (["manual,a,1,,,-20", "manual,b,2,,,5"], "2 rows (2 manual), -15 points by hand"),
+        (["manual,a,1,7,,", "manual,b,2,,,1"], "2 rows (2 manual), amounts of 7 in all, 1 point by hand"),
+        (
+            ["manual,a,1,,,1000", "cashback,b,2,3,,"],
+            "2 rows (1 cashback, 1 manual), amounts of 3 (cashback), 1,000 points by hand",
+        ),
+        (["refund,a,2,,1,"], "1 row (1 refund), amounts of 0 in all"),
+    ],
+)
+def test_a_plan_adds_up_each_operation(bulk: Bulk, rows: list[str], line: str) -> None:
+    titles = "operation,player_unique_id,transaction_id,amount,original_transaction_id,points,username,reason"
+    Path("orders.csv").write_text(
+        "".join(f"{row}\n" for row in [titles, *(f"{row},ops,Hello" for row in rows)]), "utf-8"
+    )
+    assert bulk("plan", "orders.csv") == 0
+    assert bulk.said.splitlines()[0] == f"orders.csv: {line}"
+
+
 def test_a_run_with_a_journal_sends_each_row_once_and_its_report_says_so(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(300)
     assert bulk("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "8") == 0
