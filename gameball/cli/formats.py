@@ -109,11 +109,9 @@ class Csv:
         if len(record) < width or any(map(str.strip, record[width:])):
             raise refuse("the row", f"has {len(record)} cells, and the first line names {width} columns")
         pairs = [(title, cell if cell.strip() else None) for title, cell in zip(self.titles, record, strict=False)]
-        if self.ours:
-            return [(title, unprotected(cell) if cell else cell) for title, cell in pairs]
         if '"' in self._lines.last and not self._regular.fullmatch("".join(self._lines.record)):
             return [(title, BareQuote(cell) if cell and '"' in cell else cell) for title, cell in pairs]
-        return pairs
+        return [(title, unprotected(cell) if cell else cell) for title, cell in pairs] if self.ours else pairs
 
 
 class BareQuote(str):
@@ -183,8 +181,8 @@ def _flat(pairs: JsonObject, above: str = "") -> Iterator[tuple[str, Any]]:
 def is_one_document(head: str) -> bool:
     """Whether JSON is an array, or spread over lines, instead of an object on each."""
     first, _, rest = head.lstrip().partition("\n")
-    if first.startswith("["):
-        return True
+    if not first.startswith("{"):
+        return first.startswith("[")
     try:
         parse("the row", first)
     except InvalidRequestError:

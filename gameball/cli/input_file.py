@@ -92,8 +92,7 @@ class InputFile:
                 self.compressed = head.startswith(GZIP)
                 self.head = zlib.decompressobj(wbits=31).decompress(head, HEAD) if self.compressed else head
             self._check_is_text()
-            path = Path(path).with_suffix("") if self.compressed else Path(path)
-            self.suffix = path.suffix.lower()
+            self.suffix = Path(self.name.lower().removesuffix(".gz")).suffix
             self.encoding = _encoding_of(self.head) if encoding is None else _known(encoding)
         except BaseException:
             self.close()

@@ -224,6 +224,8 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                 example = f"jq -c '.[]' {self.name}" if head.lstrip().startswith("[") else f"jq -c . {self.name}"
                 sentence = f"is one JSON document: write one object a line (JSON Lines), for example by {example}"
                 raise BadRowsError(f"{self.name}: {sentence}")
+            if self._delimiter is not None:
+                raise BadRowsError(f"{self.name}: is JSON, and --delimiter is for CSV")
             return JsonLines(lines, NAMES.keys() | NAMES.values() | self._own_names.keys())
         try:
             rows = Csv(lines, self._delimiter, NAMES.keys() | NAMES.values() | self._own_names.keys())

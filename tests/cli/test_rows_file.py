@@ -455,11 +455,13 @@ def test_a_file_that_holds_no_text_is_refused_by_what_it_is(folder: Path, conten
         ({"encoding": "base64"}, "--encoding takes a name such as utf-8, utf-16 or cp1252, not 'base64'"),
         ({"encoding": "utf-8"}, "line 2: player_unique_id is not UTF-8 text"),
         ({"encoding": "ascii"}, "is not ascii text"),
+        ({"delimiter": ";", "name": "o.jsonl"}, "o.jsonl: is JSON, and --delimiter is for CSV"),
+        ({"name": "o.jsonl"}, "o.jsonl: 2 bad rows"),
         ({"delimiter": ";"}, "lacks the column player_unique_id; its first line names 'player_unique_id,trans"),
     ],
 )
-def test_a_wrong_delimiter_or_encoding_is_refused(folder: Path, options: dict[str, str], sentence: str) -> None:
-    path = written(folder, f"{HEADER}José,o1,5\n".encode("cp1252"))
+def test_a_wrong_delimiter_encoding_or_format_is_refused(folder: Path, options: dict[str, str], sentence: str) -> None:
+    path = written(folder, f"{HEADER}José,o1,5\n".encode("cp1252"), options.pop("name", "orders.csv"))
     with pytest.raises(BadRowsError, match=re.escape(sentence)), RowsFile(path, **options) as rows:  # type: ignore[arg-type]
         list(rows)
 
