@@ -8,13 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gameball.bulk.rows import (
-        BulkPlan as BulkPlan,
-        BulkReport as BulkReport,
-        RowResult as RowResult,
-        RowState as RowState,
-        State as State,
-    )
+    from gameball.bulk.report import BulkPlan as BulkPlan, BulkReport as BulkReport
+    from gameball.bulk.rows import RowResult as RowResult, RowState as RowState, State as State
     from gameball.client import AsyncGameball as AsyncGameball, Gameball as Gameball
     from gameball.core.delivery import Attempt as Attempt, Delivered as Delivered
     from gameball.core.operation import Operation as Operation, Replay as Replay
@@ -117,7 +112,8 @@ if TYPE_CHECKING:
     from gameball.version import __version__ as __version__
 
 _MODULES = {
-    "gameball.bulk.rows": ("BulkPlan", "BulkReport", "RowResult", "RowState", "State"),
+    "gameball.bulk.report": ("BulkPlan", "BulkReport"),
+    "gameball.bulk.rows": ("RowResult", "RowState", "State"),
     "gameball.client": ("AsyncGameball", "Gameball"),
     "gameball.core.delivery": ("Attempt", "Delivered"),
     "gameball.core.operation": ("Operation", "Replay"),

@@ -1,8 +1,8 @@
 """Rows sent up to 1000 at a time, through the batches of the API.
 
 A batch has no id of ours, and its answer names players: so a chunk has at most one row of a player, and a player is
-in one chunk at a time. What a batch does not tell is looked up, row by row; and so is everything when the answer to
-its start is lost, before anything is sent again.
+in one chunk at a time. Rows that a batch does not name are looked up, one by one; and so are all of them when no
+answer to its start comes, before anything is sent again.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gameball.bulk.breaker import CircuitBreaker
 from gameball.bulk.rows import Request, Row, RowResult, RowState, Value
-from gameball.bulk.sender import MOST_TRIES, ended_badly
+from gameball.bulk.sender import MOST_TRIES, row_after_error
 from gameball.core.delivery import Delivery
 from gameball.core.operation import Found, Operation
 from gameball.core.polling import poll
@@ -53,10 +53,10 @@ class BatchSender:
         alike: dict[tuple[type[Request], bool, str | None], list[Row]] = {}
         for row in rows:
             alike.setdefault((type(row.request), row.in_doubt, row.batch), []).append(row)
-        return [end for group in alike.values() for end in await self._carry(group)]
+        return [end for group in alike.values() for end in await self._send_alike(group)]
 
-    async def _carry(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
-        """Rows of one kind: to be sent, or lost in one batch, or lost in a batch that nobody knows."""
+    async def _send_alike(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
+        """Send rows of one kind, or find out what became of those in doubt: all in one batch, or in an unknown one."""
         pauses = self._breaker.pauses
         if not rows[0].in_doubt:
             for row in rows:
@@ -67,7 +67,8 @@ class BatchSender:
             except GameballError as error:
                 if error.outcome == "not_applied":
                     return [
-                        ended_badly(row, error, self._breaker, calm=self._breaker.calm_since(pauses)) for row in rows
+                        row_after_error(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
+                        for row in rows
                     ]
             else:
                 for row in rows:
@@ -78,7 +79,7 @@ class BatchSender:
         return await self._gather(self._recover, rows) if rows[0].batch is None else await self._follow(rows)
 
     async def _follow(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
-        """Wait for a batch's end, and tell its rows apart."""
+        """Wait for a batch's end, and for what it says of each row."""
         batch_id = rows[0].batch or ""
         pauses = self._breaker.pauses
         try:
@@ -91,39 +92,38 @@ class BatchSender:
             )
         except GameballError as error:
             if classify(error) is Disposition.FATAL or not self._breaker.calm_since(pauses):
-                return [ended_badly(row, error, self._breaker, calm=False) for row in rows]
+                return [row_after_error(row, error, self._breaker, calm=False) for row in rows]
             return await self._gather(self._recover, rows)  # it can no longer be asked
         assert batch is not None  # noqa: S101 (for the type checkers: without a timeout there is an end)
-        told = _Told(batch)
-        return await self._gather(partial(self._end, told), rows)
+        return await self._gather(partial(self._end, _RowsByPlayer(batch)), rows)
 
     async def _gather(
-        self, settle: Callable[[Row], Awaitable[RowResult | Row]], rows: Sequence[Row]
+        self, end: Callable[[Row], Awaitable[RowResult | Row]], rows: Sequence[Row]
     ) -> Sequence[RowResult | Row]:
         async with asyncio.TaskGroup() as tasks:
-            settling = [tasks.create_task(self._in_place(settle, row)) for row in rows]
-        return [task.result() for task in settling]
+            ending = [tasks.create_task(self._in_place(end, row)) for row in rows]
+        return [task.result() for task in ending]
 
-    async def _in_place(self, settle: Callable[[Row], Awaitable[RowResult | Row]], row: Row) -> RowResult | Row:
+    async def _in_place(self, end: Callable[[Row], Awaitable[RowResult | Row]], row: Row) -> RowResult | Row:
         async with self._places:
-            return await settle(row)
+            return await end(row)
 
-    async def _end(self, told: "_Told", row: Row) -> RowResult | Row:
+    async def _end(self, answer: "_RowsByPlayer", row: Row) -> RowResult | Row:
         """What a batch says of a row, or else the list."""
-        if (value := told.value(row)) is not None:
+        if (value := answer.value(row)) is not None:
             return row.ended(RowState.APPLIED, value=value)
-        refusal = told.refusal(row)
+        refusal = answer.refusal(row)
         if refusal is None:
             return await self._recover(row)
         # The API may refuse a repetition of what it has; it gives no code here.
-        pauses, settle = self._breaker.pauses, row.operation.reconciliation
-        assert settle is not None  # noqa: S101 (for the type checkers: both kinds of rows can be looked up)
+        pauses, reconciliation = self._breaker.pauses, row.operation.reconciliation
+        assert reconciliation is not None  # noqa: S101 (for the type checkers: both kinds of rows can be looked up)
         try:
-            finding = settle.match(await self._delivery.send(settle.look_up))
+            finding = reconciliation.match(await self._delivery.send(reconciliation.look_up))
         except GameballError as error:
             finding = error
         if isinstance(finding, GameballError):
-            return ended_badly(row, finding, self._breaker, calm=self._breaker.calm_since(pauses))
+            return row_after_error(row, finding, self._breaker, calm=self._breaker.calm_since(pauses))
         if isinstance(finding, Found):
             return row.ended(RowState.ALREADY_APPLIED, value=finding.value)
         return row.ended(RowState.REJECTED, error=self._delivery.complete(APIError(refusal), row.operation, 1))
@@ -135,19 +135,19 @@ class BatchSender:
         try:
             delivered = await self._delivery.recover(row.operation)
         except GameballError as error:
-            return ended_badly(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
+            return row_after_error(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
         if delivered is not None:
             return row.ended(RowState.APPLIED, value=delivered.value)
         row.tries += 1
         if row.tries >= MOST_TRIES:
-            untold = OutcomeUnknownError("no batch told what became of it, and it is not in the list")
-            return row.ended(RowState.NEEDS_REVIEW, error=self._delivery.complete(untold, row.operation, row.tries))
+            unknown = OutcomeUnknownError("no batch says what became of it, and it is not in the list")
+            return row.ended(RowState.NEEDS_REVIEW, error=self._delivery.complete(unknown, row.operation, row.tries))
         row.in_doubt = False
         return row
 
 
-class _Told:
-    """What a batch says of its rows, by player."""
+class _RowsByPlayer:
+    """What a batch's answer says of its rows, by player."""
 
     def __init__(self, batch: Batch) -> None:
         self._successful = {row.player_unique_id: row for row in batch.successful}
@@ -155,11 +155,11 @@ class _Told:
 
     def value(self, row: Row) -> Value | None:
         """What the single call would have returned, of a row that was applied."""
-        told = _same(row, self._successful)
-        if told is None:
+        found = _same(row, self._successful)
+        if found is None:
             return None
-        given, player = told.gameball_transaction_id, told.player_unique_id
-        points = told.points if isinstance(row.request, CashbackRequest) else told.redeemed_points
+        given, player = found.gameball_transaction_id, found.player_unique_id
+        points = found.points if isinstance(row.request, CashbackRequest) else found.redeemed_points
         if given is None or points is None:
             return None
         if isinstance(row.request, CashbackRequest):
@@ -168,12 +168,12 @@ class _Told:
 
     def refusal(self, row: Row) -> str | None:
         """Why a row was not applied, of one that failed."""
-        told = _same(row, self._failed)
-        return None if told is None else told.message or "the batch says that it failed, and not why"
+        found = _same(row, self._failed)
+        return None if found is None else found.message or "the batch says that it failed, and not why"
 
 
-def _same(row: Row, told: Mapping[str | None, BatchRow]) -> BatchRow | None:
-    found = told.get(row.request.player_unique_id)
+def _same(row: Row, answered: Mapping[str | None, BatchRow]) -> BatchRow | None:
+    found = answered.get(row.request.player_unique_id)
     if found is None or found.transaction_id not in (None, row.request.transaction_id):
         return None
     return found

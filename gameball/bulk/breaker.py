@@ -1,8 +1,8 @@
-"""Whether another row may be sent now: slows a run down, pauses it and gives it up while the API fails.
+"""The circuit breaker of a run: slows it down, pauses it and gives it up while the API fails.
 
-Open, it lets as many rows side by side as its limit. Shut, none, until a pause is over; then one probe. A probe that
-is answered opens it again, at half the limit, which grows with every success; one that fails makes the next pause
-longer. A run that has been shut for longer than its patience is given up.
+Closed, all flows: as many rows side by side as its limit. Open, nothing flows until a pause is over. Then it is half
+open: one row goes as a probe. A probe that is answered closes it, at half the limit, which grows with every success;
+one that fails opens it for a longer pause. A run whose breaker has not closed for longer than its patience is given up.
 """
 
 import asyncio
@@ -35,15 +35,21 @@ class _State(Enum):
 class CircuitBreaker:
     """The breaker of one run. An observer of all its exchanges."""
 
-    def __init__(self, limit: int, patience: float) -> None:
+    def __init__(self, limit: int, patience: float, wake: Callable[[], object]) -> None:
+        """Begin closed.
+
+        Args:
+            limit: The most rows side by side.
+            patience: Seconds of outage after which the run is given up.
+            wake: Called when rows that had to wait may try again, and when the run is given up.
+        """
         self.given_up: BaseException | None = None
         """Why no more rows are sent in this run."""
-        self.changed: Callable[[], object] = lambda: None
-        """Called when rows that had to wait may try again."""
         self.pauses = 0
-        """How often it was shut."""
+        """How often it opened."""
         self._full_limit = self._limit = limit
         self._patience = patience
+        self._wake = wake
         self._state = _State.CLOSED
         self._failures = 0
         self._opened_at = self._retry_at = 0.0
@@ -51,16 +57,16 @@ class CircuitBreaker:
         self._clock = asyncio.get_running_loop().time
 
     @property
-    def open(self) -> bool:
-        """Whether rows pass freely."""
+    def closed(self) -> bool:
+        """Whether rows flow."""
         return self._state is _State.CLOSED and self.given_up is None
 
     def calm_since(self, pauses: int) -> bool:
-        """Whether rows pass freely, and have done so since there were this many pauses."""
-        return self.open and self.pauses == pauses
+        """Whether rows flow, and have done so since there were this many pauses."""
+        return self.closed and self.pauses == pauses
 
     def admits(self, flying: int) -> bool:
-        """Whether one more row may be sent, beside those that are on their way; told yes, it must be."""
+        """Whether one more row may be sent, beside those that are on their way; after a yes it must be."""
         if self.given_up is not None:
             return False
         if self._state is _State.OPEN and self._clock() >= self._retry_at:
@@ -73,7 +79,7 @@ class CircuitBreaker:
         self.given_up = self.given_up or reason
 
     def note(self, attempt: Attempt) -> None:
-        """An exchange has ended."""
+        """Take the end of an exchange into account."""
         if attempt.status == HTTPStatus.TOO_MANY_REQUESTS:
             asked = retry_after(attempt.headers or {}, datetime.now(UTC))
             self._trouble(RateLimitedError("too many requests", status=attempt.status, retry_after=asked), asked)
@@ -85,13 +91,13 @@ class CircuitBreaker:
                 self._trouble(_reason(attempt), None)
 
     def rows_ended(self) -> None:
-        """Rows have come back; a probe that nothing was heard of makes place for another."""
+        """Take into account that rows have come back; a probe without any exchange makes place for another."""
         if self._state is _State.HALF_OPEN:
             self._state = _State.OPEN
 
     @property
     def _probed(self) -> bool:
-        """Whether an exchange that ends now tells how things stand: the probe, or any other after the pause."""
+        """Whether an exchange that ends now shows whether the API is back: the probe, or any other after the pause."""
         if self._state is _State.OPEN:
             return self._clock() >= self._retry_at
         return self._state is _State.HALF_OPEN
@@ -102,10 +108,10 @@ class CircuitBreaker:
             self._state = _State.CLOSED
             self._limit = max(1, self._limit // 2)
             self._pause = FIRST_PAUSE
-            self.changed()
+            self._wake()
         elif self._state is _State.CLOSED and self._limit < self._full_limit:
             self._limit += 1
-            self.changed()
+            self._wake()
 
     def _trouble(self, reason: GameballError, asked: float | None) -> None:
         now = self._clock()
@@ -113,29 +119,29 @@ class CircuitBreaker:
             self._opened_at = now
             self.pauses += 1
         elif not self._probed and asked is None:
-            return  # what was on its way already says nothing new
+            return  # it was on its way already: nothing new
         end = self._opened_at + self._patience
         until = now + (self._pause if asked is None else max(asked, self._pause))
         if now >= end or (asked is not None and now + asked > end):
             self.give_up(reason)
-            self.changed()
+            self._wake()
             return
         if self._state is _State.CLOSED or self._probed:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self._state = _State.OPEN
         self._retry_at = max(self._retry_at, min(until, end))
-        asyncio.get_running_loop().call_at(self._retry_at, self.changed)
+        asyncio.get_running_loop().call_at(self._retry_at, self._wake)
 
 
 @define
 class Resends(Budget):
-    """A run does not draw on its client's budget: it resends as long as its breaker is open."""
+    """A run does not draw on its client's budget: it resends as long as its breaker is closed."""
 
     breaker: CircuitBreaker | None = None
 
     def take(self) -> bool:
         """Whether a resend may be made."""
-        return self.breaker is None or self.breaker.open
+        return self.breaker is None or self.breaker.closed
 
     def earn(self, *, resent: bool) -> None:
         """Nothing is saved up."""

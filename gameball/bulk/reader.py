@@ -38,7 +38,7 @@ class Reader(Protocol):
         ...
 
 
-def source(rows: Rows, mode: type[Async] | type[Sync], kinds: Sequence[type[Request]]) -> Reader:
+def reader_of(rows: Rows, mode: type[Async] | type[Sync], kinds: Sequence[type[Request]]) -> Reader:
     """The way to read these rows for a client of this mode.
 
     Raises:

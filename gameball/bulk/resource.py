@@ -1,5 +1,6 @@
 """Bulk runs, as a resource of both clients."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -7,16 +8,14 @@ from typing import Literal
 
 from gameball.bulk.batch_sender import START, BatchSender
 from gameball.bulk.breaker import CircuitBreaker, Resends
-from gameball.bulk.distinct import Seen
-from gameball.bulk.journal_file import Account
-from gameball.bulk.journal_queue import JournalQueue
-from gameball.bulk.memory import MemoryQueue
-from gameball.bulk.plan import Planner
-from gameball.bulk.reader import Rows, source
-from gameball.bulk.rows import KINDS, BulkPlan, BulkReport, RowResult
-from gameball.bulk.runner import Queue, Sender
-from gameball.bulk.sender import CallSender
-from gameball.bulk.session import Session, StopFlag, Tally, prepared
+from gameball.bulk.journal.contents import Account
+from gameball.bulk.journal.queue import JournalQueue
+from gameball.bulk.queue import MemoryQueue, Queue
+from gameball.bulk.reader import Reader, Rows, reader_of
+from gameball.bulk.report import BulkPlan, BulkReport, Planner, SeenIds
+from gameball.bulk.rows import KINDS, RowResult
+from gameball.bulk.runner import Runner, StopFlag, Tally, prepared
+from gameball.bulk.sender import CallSender, Sender
 from gameball.core.delivery import Delivery
 from gameball.core.methods import Async, Mode, ResourceBase, Sync, endpoint, paginated
 from gameball.models.shared import check_whole, refuse
@@ -53,17 +52,17 @@ class Bulk(ResourceBase[Mode]):
         Raises:
             InvalidRequestError: One of the rows is none.
         """
-        read = source(rows, self._mode, tuple(KINDS))
+        reader = reader_of(rows, self._mode, tuple(KINDS))
         try:
-            with Seen() as seen:
+            with SeenIds() as seen:
                 planner = Planner(seen)
-                while chunk := await read.read():
+                while chunk := await reader.read():
                     planner.add(chunk)
                 return planner.plan(
                     self._delivery.rate_limiter.limit if self._delivery.rate_limiter is not None else None
                 )
         finally:
-            await read.close()
+            await reader.close()
 
     @paginated
     async def stream(
@@ -75,7 +74,7 @@ class Bulk(ResourceBase[Mode]):
         concurrency: int = 64,
         patience: float = 300.0,
     ) -> AsyncIterator[Sequence[RowResult]]:
-        """Send rows, and give each one's result as it is settled. A row that fails raises nothing: its result tells.
+        """Send rows, and yield each one's result as it is settled. A row that fails raises nothing: its result says so.
 
         Leaving the loop early lets what is in flight end first, for ten seconds at most.
 
@@ -93,8 +92,8 @@ class Bulk(ResourceBase[Mode]):
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 or the rows broke off; what was in flight has been settled.
         """
-        session = await self._begin(rows, journal, via, concurrency, patience)
-        async with aclosing(session.results()) as chunks:
+        runner = await self._begin(rows, journal, via, concurrency, patience)
+        async with aclosing(runner.results()) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -110,7 +109,7 @@ class Bulk(ResourceBase[Mode]):
         on_progress: Callable[[BulkReport], object] | None = None,
         stop: StopFlag | None = None,
     ) -> BulkReport:
-        """Send rows, and tell what became of them. With a journal the report covers all runs on it.
+        """Send rows, and report what became of them. With a journal the report covers all runs on it.
 
         Args:
             rows: Any iterable or async iterable of requests.
@@ -167,38 +166,28 @@ class Bulk(ResourceBase[Mode]):
         via: Via | None,
         concurrency: int,
         patience: float,
-    ) -> Session:
+    ) -> Runner:
         """Check everything, and load the journal; nothing is sent before that."""
         check_whole("concurrency", concurrency, 1, 10_000)
         if via not in ("calls", "batches", None):
             raise refuse("via", 'must be "calls" or "batches"')
         if isinstance(patience, bool) or not isinstance(patience, int | float) or not 0 <= patience <= LONGEST:
             raise refuse("patience", "must be a number of seconds")
-        credentials = self._delivery.credentials
-        credentials.require("api_key", "secret_key")
-        read = None if rows is None else source(rows, self._mode, tuple(START) if via == "batches" else tuple(KINDS))
+        self._delivery.credentials.require("api_key", "secret_key")
+        kinds = tuple(START) if via == "batches" else tuple(KINDS)
+        reader = None if rows is None else reader_of(rows, self._mode, kinds)
         queue: Queue
         if journal is not None:
-            assert credentials.api_key is not None  # noqa: S101 (for the type checkers: it was required above)
-            account = Account(api_key=credentials.api_key.reveal(), base_url=self._address)
-            try:
-                queue = kept = await JournalQueue.open(journal, read, account, via)
-            finally:
-                if read is not None:
-                    await read.close()
-            report = kept.report
-            by_batches = (via or kept.via) == "batches"
-            if by_batches and not kept.kinds <= {KINDS[kind] for kind in START}:
-                await kept.close()
-                raise refuse("via", 'cannot be "batches": the journal has rows of other kinds')
+            queue, by_batches = await self._open(journal, reader, via)
+            report = queue.report
             hint = f"resume it with the journal {os.fspath(journal)}"
         else:
-            assert read is not None  # noqa: S101 (for the type checkers: whoever brings no rows brings a journal)
-            report = BulkReport()
-            queue = MemoryQueue(read, report)
-            by_batches = via == "batches"
+            assert reader is not None  # noqa: S101 (for the type checkers: whoever brings no rows brings a journal)
+            report, by_batches = BulkReport(), via == "batches"
+            queue = MemoryQueue(reader, report)
             hint = "without a journal it cannot be resumed"
-        breaker = CircuitBreaker(BatchSender.at_once if by_batches else concurrency, patience)
+        news = asyncio.Event()
+        breaker = CircuitBreaker(BatchSender.at_once if by_batches else concurrency, patience, wake=news.set)
         tally = Tally(report, breaker)
         delivery = prepared(self._delivery, tally, Resends(breaker=breaker), concurrency)
         sender: Sender = (
@@ -206,4 +195,20 @@ class Bulk(ResourceBase[Mode]):
             if by_batches
             else CallSender(delivery, breaker, concurrency)
         )
-        return Session(queue, sender, breaker, report=report, tally=tally, hint=hint)
+        return Runner(queue, sender, breaker, news, tally, hint=hint)
+
+    async def _open(
+        self, journal: str | os.PathLike[str], reader: Reader | None, via: Via | None
+    ) -> tuple[JournalQueue, bool]:
+        """The queue in a journal, and whether its rows go by batches."""
+        account = Account(api_key=self._delivery.credentials.api_key, base_url=self._address)
+        try:
+            queue = await JournalQueue.open(journal, reader, account, via)
+        finally:
+            if reader is not None:
+                await reader.close()
+        by_batches = (via or queue.contents.via) == "batches"
+        if by_batches and not queue.contents.kinds <= {KINDS[kind] for kind in START}:
+            await queue.close()
+            raise refuse("via", 'cannot be "batches": the journal has rows of other kinds')
+        return queue, by_batches

@@ -1,4 +1,4 @@
-"""What goes into a bulk run and what comes out of it: rows, their results, the report, the plan."""
+"""What goes into a bulk run, and what comes out: rows and their results."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from gameball.core.operation import Operation
 from gameball.errors import GameballError
@@ -34,9 +34,6 @@ KINDS: Final[Mapping[type[Request], str]] = {
 }
 """What a row may be, and the call it stands for."""
 
-KEPT: Final = 1000
-"""Problems, duplicates and the like that are told one by one; the rest is counted."""
-
 
 class RowState(StrEnum):
     """How a row ended."""
@@ -47,7 +44,7 @@ class RowState(StrEnum):
     REJECTED = "rejected"
     """The API said no, and nothing was applied."""
     NEEDS_REVIEW = "needs_review"
-    """It may have been applied, and nothing could settle it."""
+    """Outcome unknown: it may have been applied."""
 
 
 State = RowState
@@ -63,7 +60,7 @@ class RowResult:
         request: The row itself.
         state: How it ended; equal to its word, as in "applied".
         value: What the single call would have returned, where it was applied.
-        error: What the single call would have raised, where it was not, or nobody knows.
+        error: What the single call would have raised, where it was not, or where that is unknown.
     """
 
     index: int
@@ -82,84 +79,6 @@ class RowResult:
                 return points
             case _:
                 return 0
-
-
-@define(kw_only=True)
-class BulkReport:
-    """What became of a run, or so far. With a journal it covers all runs on that journal.
-
-    Attributes:
-        rows: Rows that were taken in.
-        applied, already_applied, rejected, needs_review: How many ended in which state.
-        points: The points of all that is applied, now or already; see `RowResult.points`.
-        seconds: How long it took.
-        sent: How many times a row or a batch was sent, or tried to; resends included.
-        looked_up: How many times a transaction was looked for.
-        pauses: How many times everything waited because the API failed, or asked for it.
-        problems: The first 1000 rows that were rejected or need a review.
-        problems_left_out: How many more there are.
-    """
-
-    rows: int = 0
-    applied: int = 0
-    already_applied: int = 0
-    rejected: int = 0
-    needs_review: int = 0
-    points: Points = 0
-    seconds: float = 0.0
-    sent: int = 0
-    looked_up: int = 0
-    pauses: int = 0
-    problems: list[RowResult] = field(factory=list[RowResult], repr=False)
-    problems_left_out: int = 0
-
-    @property
-    def settled(self) -> int:
-        """Rows that have ended, one way or another."""
-        return self.applied + self.already_applied + self.rejected + self.needs_review
-
-    @property
-    def left(self) -> int:
-        """Rows that have not been settled: a journal can be resumed for them."""
-        return self.rows - self.settled
-
-    def count(self, result: RowResult) -> None:
-        """Take a result into account."""
-        setattr(self, result.state, getattr(self, result.state) + 1)
-        if result.value is not None:
-            self.points += result.points
-        if result.error is not None:
-            self.keep(result)
-
-    def keep(self, problem: RowResult) -> None:
-        """Tell of a problem, or that there are more."""
-        if len(self.problems) < KEPT:
-            self.problems.append(problem)
-        else:
-            self.problems_left_out += 1
-
-
-@frozen(kw_only=True)
-class BulkPlan:
-    """What a run would do; nothing was sent.
-
-    Attributes:
-        rows: How many there are.
-        total_amount: Money of all rows together, of those that tell an amount.
-        duplicates: Transaction ids that an earlier row of the same kind has.
-        clashes: Ids of rows whose player and transaction time an earlier row has: the API takes a time once.
-        future: Ids of rows whose transaction time lies ahead.
-        left_out: How many ids more than the first 1000 these would name.
-        seconds: What the client's rate limit makes it take at least; None without a limit.
-    """
-
-    rows: int
-    total_amount: Decimal
-    duplicates: tuple[str, ...] = ()
-    clashes: tuple[str, ...] = ()
-    future: tuple[str, ...] = ()
-    left_out: int = 0
-    seconds: float | None = None
 
 
 @define(eq=False)
@@ -228,5 +147,5 @@ def check_row(index: int, row: object, kinds: Sequence[type[Request]]) -> None:
 
 
 def amount_of(request: Request) -> Decimal | None:
-    """The money that a row is about, where it tells."""
+    """The money that a row is about; None where it gives none."""
     return request.redeemed_amount if isinstance(request, RedeemRequest) else request.amount

@@ -1,93 +1,115 @@
-"""One run: workers that send_rows rows side by side, and the loop that feeds them and gathers their results."""
+"""One run: claims rows from the queue, hands them to a sender under a breaker, commits what became of them."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import Final, Protocol
 
 import anyio
+from attrs import evolve
 
 from gameball.bulk.breaker import CircuitBreaker
+from gameball.bulk.queue import Queue
+from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import Row, RowResult
+from gameball.bulk.sender import Sender
+from gameball.core import loop_thread
+from gameball.core.delivery import Attempt, Delivery
+from gameball.core.retry import Budget
+from gameball.errors import BulkStoppedError, JournalError
+from gameball.settings import LONGEST
 
 GRACE: Final = 10.0
 """Seconds that what is in flight may take to end when a run is left early."""
 
 TOGETHER: Final = 0.03
-"""Seconds that results wait for others while workers have enough to do: one turn of the queue does for many."""
+"""Seconds that results wait for others while workers have enough to do: one commit does for many."""
 
 MOST_AHEAD: Final = 6
-"""The most rows that have been handed out and wait for a worker, for each that can be in flight."""
+"""The most rows that have been claimed and wait for a worker, for each that can be in flight."""
+
+LOOK_UP: Final = "transactions.list"
+READS: Final = (LOOK_UP, "transactions.for_order", "batches.get")
+"""What a run sends beside its writes."""
+
+PROGRESS: Final = 0.1
+"""Seconds between two calls of `on_progress`."""
 
 
-class Queue(Protocol):
-    """Where a run's rows wait, and where their results are kept."""
+class StopFlag(Protocol):
+    """An `asyncio.Event` or a `threading.Event`."""
 
-    changed: Callable[[], object]
-    """To be called when rows have come in."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether all rows have been handed out."""
-        ...
-
-    async def fill(self, room: int) -> None:
-        """Take in rows, as far as there is need and they are there."""
-        ...
-
-    async def turn(self, results: Sequence[RowResult], back: Sequence[Row], room: int) -> Sequence[Row]:
-        """Keep the results, and hand out up to `room` rows; `back` are rows that will be sent again."""
-        ...
-
-    async def record_batch(self, rows: Sequence[Row]) -> None:
-        """Keep which batch rows have become part of."""
-        ...
-
-    async def release(self, rows: Sequence[Row]) -> Sequence[RowResult]:
-        """Take back rows that this run sends no more, and give the results of those that no other run will send."""
-        ...
-
-    async def close(self) -> None:
-        """The run has ended."""
+    def is_set(self) -> bool:
+        """Whether it has been set."""
         ...
 
 
-class Sender(Protocol):
-    """Carries rows to the API."""
+class Tally:
+    """Keeps a report's figures that come from exchanges. An observer."""
 
-    at_once: int
-    """How many workers there are."""
-    most: int
-    """How many rows one takes at a time."""
+    def __init__(self, report: BulkReport, breaker: CircuitBreaker) -> None:
+        self.exchanges = 0
+        self.report = report
+        self._breaker = breaker
+        self._pauses = report.pauses
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock() - report.seconds
 
-    async def send_rows(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
-        """What became of each row; one that must be sent again comes back itself."""
-        ...
+    def note(self, attempt: Attempt) -> None:
+        """Count an exchange that has ended."""
+        self._breaker.note(attempt)
+        self.exchanges += 1
+        if attempt.operation not in READS:
+            self.report.sent += 1
+        elif attempt.operation == LOOK_UP:
+            self.report.looked_up += 1
+        self.update()
+
+    def update(self) -> None:
+        """Bring what changes without an exchange up to date."""
+        self.report.pauses = self._pauses + self._breaker.pauses
+        self.report.seconds = self._clock() - self._began
 
 
-class Run:
+class Runner:
     """The workers of one run, and the loop that feeds them.
 
     Closed early, it lets what is in flight end first; cancelled, it ends at once.
     """
 
-    def __init__(self, queue: Queue, sender: Sender, breaker: CircuitBreaker) -> None:
+    def __init__(
+        self, queue: Queue, sender: Sender, breaker: CircuitBreaker, news: asyncio.Event, tally: Tally, *, hint: str
+    ) -> None:
+        """Prepare it; nothing is sent yet.
+
+        Args:
+            queue: Where rows wait, and where their results are kept.
+            sender: Carries them to the API.
+            breaker: Says when rows may be sent.
+            news: Set by whatever has something for the loop to do; the breaker sets it too.
+            tally: An observer of all exchanges.
+            hint: What can be done when the run ends early, in words.
+        """
         self._queue = queue
         self._sender = sender
         self._breaker = breaker
+        self._news = news
+        self._tally = tally
+        self._hint = hint
         self._ready: deque[Row] = deque()
         self._ended: list[RowResult | Row] = []
         self._in_flight = sender.at_once * sender.most
         """The most rows that can be."""
         self._ahead = sender.most
-        """How many more to have at hand: enough to last until the next turn is over, and not many more, for whoever
+        """How many more to have claimed: enough to last until the next commit is over, and not many more, for whoever
         resumes a run that was killed must look them all up."""
-        self._carrying = self._flying = 0
+        self._sending = self._flying = 0
         """Groups and rows on their way."""
         self._idle: deque[asyncio.Future[None]] = deque()
-        self._turning = False
-        """Whether the queue is at work."""
-        self._news = asyncio.Event()
+        self._committing = False
         self._due: asyncio.TimerHandle | None = None
         self._clock = asyncio.get_running_loop().time
         self._leave_by: float | None = None
@@ -95,20 +117,93 @@ class Run:
         """Whether the queue has no more rows than it gave, until some have ended."""
         self._broken = False
         """Whether the queue has failed: then nothing more is sent."""
-        breaker.changed = self._wake
-        queue.changed = self._news.set
+        self._complaint: Exception | None = None
+        """What `on_progress` raised."""
+
+    # What is asked of a run.
 
     async def results(self) -> AsyncGenerator[Sequence[RowResult]]:
-        """Results in chunks, as they come; ends when there are no more, or when the breaker has given up."""
+        """Results in chunks, as they come.
+
+        Raises:
+            BulkStoppedError: The run ended early. What refuses it before anything is sent is raised itself.
+        """
+        try:
+            async with aclosing(self._loop()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except JournalError as error:
+            self._breaker.give_up(error)
+        except asyncio.CancelledError as error:
+            error.add_note(f"the bulk run was cancelled: {self._hint}")
+            raise
+        self._tally.update()
+        reason = self._breaker.given_up
+        if reason is not None and reason is not self._complaint and not self._tally.exchanges:
+            raise reason
+        if reason is not None:
+            report = self._tally.report
+            raise BulkStoppedError(
+                f"stopped with {report.settled} of {report.rows} rows settled: {reason}; {self._hint}",
+                report=report,
+                reason=reason,
+            ) from reason
+
+    async def complete(self, on_progress: Callable[[BulkReport], object] | None, stop: StopFlag | None) -> BulkReport:
+        """Go through all results, reporting progress, and give the report.
+
+        Raises:
+            BulkStoppedError: The run ended early, otherwise than by `stop`.
+        """
+        watch = asyncio.create_task(self._watch(on_progress, stop))
+        try:
+            async with aclosing(self.results()) as chunks:
+                async for _ in chunks:
+                    pass
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+        if on_progress is not None:
+            await loop_thread.run_in_caller_thread(partial(on_progress, self._snapshot()))
+        return self._tally.report
+
+    def leave(self) -> None:
+        """Send nothing more; the results of what is in flight still come, for a while."""
+        if self._leave_by is None:
+            self._leave_by = self._clock() + GRACE
+            asyncio.get_running_loop().call_at(self._leave_by, self._news.set)
+        self._news.set()
+
+    async def _watch(self, on_progress: Callable[[BulkReport], object] | None, stop: StopFlag | None) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS)
+            if stop is not None and stop.is_set():
+                self.leave()
+            if on_progress is not None:
+                self._tally.update()
+                try:
+                    await loop_thread.run_in_caller_thread(partial(on_progress, self._snapshot()))
+                except Exception as error:  # noqa: BLE001 (the caller's own: what is in flight ends first)
+                    self._complaint = error
+                    self._breaker.give_up(error)
+                    self.leave()
+                    return
+
+    def _snapshot(self) -> BulkReport:
+        return evolve(self._tally.report, problems=list(self._tally.report.problems))
+
+    # The loop.
+
+    async def _loop(self) -> AsyncGenerator[Sequence[RowResult]]:
         workers = [asyncio.create_task(self._work()) for _ in range(self._sender.at_once)]
         try:
             while True:
                 await self._fill()
-                if results := await self._turn():
+                if results := await self._commit_and_claim():
                     yield results
                 elif self._done:
                     break
-                if self._flying or not results:  # else nobody would bring news
+                if self._flying or not results:  # else nothing would set the event
                     await self._news.wait()
             if results := await self._release():
                 yield results
@@ -125,53 +220,46 @@ class Run:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
                 if not self._broken:
-                    await self._turn()
+                    await self._commit_and_claim()
                     await self._release()
                 await self._queue.close()
-
-    def leave(self) -> None:
-        """Send nothing more; the results of what is in flight still come, for a while."""
-        if self._leave_by is None:
-            self._leave_by = self._clock() + GRACE
-            asyncio.get_running_loop().call_at(self._leave_by, self._news.set)
-        self._news.set()
 
     async def _fill(self) -> None:
         if not self._stopping:
             try:
-                await self._queue.fill(self._room)
+                await self._queue.fill(self._wanted, self._news.set)
             except Exception as error:  # noqa: BLE001 (the caller's own, from its rows: what is in flight ends first)
                 self._breaker.give_up(error)
         if self._breaker.given_up is not None:
             self.leave()
 
-    async def _turn(self) -> Sequence[RowResult]:
-        """Hand what has ended to the queue, and what it hands out to the workers."""
+    async def _commit_and_claim(self) -> Sequence[RowResult]:
+        """Commit what has ended to the queue, and hand what can be claimed to the workers."""
         self._news.clear()
         if self._due is not None:
             self._due.cancel()
             self._due = None
         ended, self._ended = self._ended, []
         results = [one for one in ended if isinstance(one, RowResult)]
-        back = [one for one in ended if isinstance(one, Row)]
+        retried = [one for one in ended if isinstance(one, Row)]
         if ended:
             ahead = max(len(ended) * 3 // 2, self._ahead // 2, self._sender.most)
             self._ahead = min(ahead, MOST_AHEAD * self._in_flight)
-        room = self._room
-        self._turning = True
+        wanted = self._wanted
+        self._committing = True
         try:
-            rows = await self._queue.turn(results, back, room)
+            rows = await self._queue.commit_and_claim(results, retried, wanted)
         except BaseException:
             self._broken = True
             raise
         finally:
-            self._turning = False
-        self._dry = len(rows) < room
-        self._ready.extendleft(reversed(back))
+            self._committing = False
+        self._dry = len(rows) < wanted
+        self._ready.extendleft(reversed(retried))
         self._ready.extend(rows)
         self._wake_workers()
         if self._ended:
-            self._tell()
+            self._announce()
         return results
 
     async def _release(self) -> Sequence[RowResult]:
@@ -180,8 +268,8 @@ class Run:
         return await self._queue.release(rows) if rows else ()
 
     @property
-    def _room(self) -> int:
-        """How many more rows to ask for: so many that no worker waits while the queue is asked again."""
+    def _wanted(self) -> int:
+        """How many more rows to claim: so many that no worker waits for the next commit."""
         return 0 if self._stopping else self._in_flight + self._ahead - self._flying - len(self._ready)
 
     @property
@@ -206,31 +294,22 @@ class Run:
     async def _work(self) -> None:
         while True:
             if rows := self._take():
-                ends = await self._carry(rows)
+                ends = await self._send(rows)
                 self._ended.extend(ends)  # the list as it is now: it changes hands while rows are on their way
-                self._tell()
+                self._announce()
             else:
                 rest = asyncio.get_running_loop().create_future()
                 self._idle.append(rest)
                 await rest
 
-    def _tell(self) -> None:
-        """Rows have ended: tell the loop at once when the run is to end or workers would run dry, else with others."""
-        if self._turning:
-            return  # there will be more to tell when it is over
-        if self._stopping or len(self._ready) <= self._ahead // 4:
-            self._news.set()
-        elif self._due is None:
-            self._due = asyncio.get_running_loop().call_later(TOGETHER, self._news.set)
-
     def _take(self) -> Sequence[Row]:
         enough = len(self._ready) >= (1 if self._dry else self._sender.most)
-        if not self._ready or not enough or self._stopping or self._broken or not self._breaker.admits(self._carrying):
+        if not self._ready or not enough or self._stopping or self._broken or not self._breaker.admits(self._sending):
             return ()
         return [self._ready.popleft() for _ in range(min(self._sender.most, len(self._ready)))]
 
-    async def _carry(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
-        self._carrying += 1
+    async def _send(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
+        self._sending += 1
         self._flying += len(rows)
         try:
             return await self._sender.send_rows(rows)
@@ -244,16 +323,30 @@ class Run:
             self._news.set()
             raise
         finally:
-            self._carrying -= 1
+            self._sending -= 1
             self._flying -= len(rows)
             self._breaker.rows_ended()
 
-    def _wake(self) -> None:
-        self._wake_workers()
-        self._news.set()
+    def _announce(self) -> None:
+        """Rows have ended: wake the loop at once when the run is to end or workers would run dry, else with others."""
+        if self._committing:
+            return  # the loop looks once more when it has committed
+        if self._stopping or len(self._ready) <= self._ahead // 4:
+            self._news.set()
+        elif self._due is None:
+            self._due = asyncio.get_running_loop().call_later(TOGETHER, self._news.set)
 
     def _wake_workers(self) -> None:
         for _ in range(min(len(self._ready), len(self._idle))):
             rest = self._idle.popleft()
             if not rest.done():
                 rest.set_result(None)
+
+
+def prepared(delivery: Delivery, tally: Tally, budget: Budget, concurrency: int) -> Delivery:
+    """The client's delivery as a run needs it: observed, and with time to wait for places in a rate limit."""
+    timeouts = delivery.timeouts
+    if delivery.rate_limiter is not None:
+        turn = max(math.ceil(concurrency / most) * seconds for most, seconds in delivery.rate_limiter.limit.windows)
+        timeouts = evolve(timeouts, total=min(timeouts.total + delivery.retries.attempts * turn, LONGEST))
+    return evolve(delivery, timeouts=timeouts, budget=budget, observers=(*delivery.observers, tally.note))

@@ -1,7 +1,7 @@
-"""Rows sent one by one, each as the single call that it stands for."""
+"""How rows reach the API: what a sender is, and the one that makes a single call of each row."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from gameball.bulk.breaker import CircuitBreaker
 from gameball.bulk.rows import Row, RowResult, RowState
@@ -21,7 +21,20 @@ MOST_TRIES: Final = 10
 
 
 PASSING: Final = (ConcurrentRequestError, ConnectionFailedError, RateLimitedError, TimedOutError)
-"""What says nothing against a row: it was put off, or never left."""
+"""What says nothing against a row: it was deferred, or not sent."""
+
+
+class Sender(Protocol):
+    """Carries rows to the API."""
+
+    at_once: int
+    """How many workers there are."""
+    most: int
+    """How many rows one takes at a time."""
+
+    async def send_rows(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
+        """What became of each row; one that must be sent again comes back itself."""
+        ...
 
 
 class CallSender:
@@ -36,20 +49,20 @@ class CallSender:
 
     async def send_rows(self, rows: Sequence[Row]) -> list[RowResult | Row]:
         """What became of each row; one that must be sent again comes back itself."""
-        return [await self.settle(row) for row in rows]
+        return [await self._send(row) for row in rows]
 
-    async def settle(self, row: Row) -> RowResult | Row:
+    async def _send(self, row: Row) -> RowResult | Row:
         """What became of a row."""
         pauses = self._breaker.pauses
         try:
             delivered = await self._delivery.deliver(row.operation, in_doubt=row.in_doubt)
         except GameballError as error:
-            return ended_badly(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
+            return row_after_error(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
         earlier = delivered.settled_by == "duplicate" and not row.in_doubt
         return row.ended(RowState.ALREADY_APPLIED if earlier else RowState.APPLIED, value=delivered.value)
 
 
-def ended_badly(row: Row, error: GameballError, breaker: CircuitBreaker, *, calm: bool) -> RowResult | Row:
+def row_after_error(row: Row, error: GameballError, breaker: CircuitBreaker, *, calm: bool) -> RowResult | Row:
     """What an error means for its row: its end, or that it comes back.
 
     Args:

@@ -16,11 +16,10 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from gameball.bulk.batch_sender import START
-from gameball.bulk.distinct import Seen
-from gameball.bulk.journal_file import Account, Journal, problems, summary
-from gameball.bulk.plan import Planner
+from gameball.bulk.journal import Account, Journal, JournalReader
+from gameball.bulk.report import BulkPlan, BulkReport, Planner, SeenIds
 from gameball.bulk.resource import Via
-from gameball.bulk.rows import BulkPlan, BulkReport, RowState
+from gameball.bulk.rows import RowState
 from gameball.cli.columns import OPERATIONS
 from gameball.cli.display import Display, agreed, command, complain, count, counted, say, show_end, show_plan, states
 from gameball.cli.failed_rows import private_file, write_rows
@@ -227,12 +226,12 @@ def report(journal: JournalFile, *, output: Path = Path()) -> int:
     output
         The folder to write to; created if needed, and files of these names in it are replaced.
     """
-    with _ends():
-        outcome = summary(journal)
+    with _ends(), JournalReader(journal) as recorded:
+        outcome = recorded.contents.report
         origin = noted(journal)
         output.mkdir(parents=True, exist_ok=True)
         for name, state in (("failed.csv", RowState.REJECTED), ("needs_review.csv", RowState.NEEDS_REVIEW)):
-            written = write_rows(output / name, lambda: with_others(origin, problems(journal, state)))  # noqa: B023
+            written = write_rows(output / name, lambda: with_others(origin, recorded.problems(state)))  # noqa: B023
             say(f"{output / name}: {count(written, 'row')}")
         with private_file(output / "report.json") as file:
             file.write(_as_json(outcome))
@@ -286,9 +285,8 @@ def _client(limit: RateLimit | None, concurrency: int) -> Gameball:
 def _checked(journal: Path) -> BulkReport:
     """The report of a journal so far; one that these keys and this address do not fit is refused."""
     keys = credentials(None, None, None)
-    assert keys.api_key is not None  # noqa: S101 (for the type checkers: the client has required it)
     with closing(Journal(journal)) as opened:
-        opened.check(Account(api_key=keys.api_key.reveal(), base_url=base_url(None, allow_http=False)))
+        opened.check(Account(api_key=keys.api_key, base_url=base_url(None, allow_http=False)))
         return opened.report
 
 
@@ -308,7 +306,7 @@ def _again(concurrency: int, rates: Sequence[str] | None, patience: float) -> li
 
 
 def _planned(rows: RowsFile, limit: RateLimit | None) -> BulkPlan:
-    with temporary_files(), Seen() as seen:
+    with temporary_files(), SeenIds() as seen:
         planner = Planner(seen)
         planner.add(counted(rows, rows.name))
         return planner.plan(limit)

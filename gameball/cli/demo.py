@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.table import Table
 
-from gameball.bulk.rows import BulkReport, Request
+from gameball.bulk.report import BulkReport
+from gameball.bulk.rows import Request
 from gameball.cli.input_file import BadRowsError
 from gameball.cli.rows_file import RowsFile
 from gameball.client import AsyncGameball, Gameball

@@ -20,7 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gameball.bulk.rows import KEPT, BulkPlan, BulkReport
+from gameball.bulk.report import KEPT, BulkPlan, BulkReport
 from gameball.cli.rows_file import RowsFile
 from gameball.errors import printable
 from gameball.models.shared import Points

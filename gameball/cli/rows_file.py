@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final
 
-from gameball.bulk.distinct import Seen
+from gameball.bulk.report import SeenIds
 from gameball.bulk.rows import Request, amount_of
 from gameball.cli.columns import (
     COLUMNS,
@@ -152,7 +152,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         doubts = Doubts()
         unseen = set(self._own_names)
         rows = self._format(lines)
-        with Seen() as seen:
+        with SeenIds() as seen:
             for line, record in rows.records():
                 pairs: Sequence[tuple[str, Any]] = ()
                 try:

@@ -205,7 +205,7 @@ async def test_rows_that_never_get_anywhere_need_a_review_in_the_end(sandbox: Sa
     report = await client.bulk.run(pays(2), via="batches")
 
     assert report.needs_review == 2
-    assert "no batch told what became of it" in str(report.problems[0].error)
+    assert "no batch says what became of it" in str(report.problems[0].error)
     assert sandbox.ledger.transactions() == []
 
 

@@ -107,23 +107,27 @@ def told(status: int | None, operation: str = "transactions.cashback", headers: 
     )
 
 
-def shut(breaker: CircuitBreaker) -> None:
+def breaker_of(limit: int, patience: float) -> CircuitBreaker:
+    return CircuitBreaker(limit, patience, wake=lambda: None)
+
+
+def trip(breaker: CircuitBreaker) -> None:
     for _ in range(IN_A_ROW):
         breaker.note(told(503))
 
 
 async def test_a_success_in_between_ends_a_row_of_failures(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 300)
+    breaker = breaker_of(8, 300)
     for status in ([503] * (IN_A_ROW - 1) + [200]) * 3:
         breaker.note(told(status))
-    assert breaker.open
+    assert breaker.closed
     assert clock.now == 1000
 
 
 async def test_after_a_pause_one_row_probes_and_its_success_opens_at_half_the_width(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 300)
+    breaker = breaker_of(8, 300)
     assert breaker.admits(7)
-    shut(breaker)
+    trip(breaker)
     assert not breaker.admits(0)
     clock.now += FIRST_PAUSE
     assert breaker.admits(0)
@@ -138,8 +142,8 @@ async def test_after_a_pause_one_row_probes_and_its_success_opens_at_half_the_wi
 
 
 async def test_each_probe_that_fails_makes_the_pause_longer_up_to_a_bound(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 10_000)
-    shut(breaker)
+    breaker = breaker_of(8, 10_000)
+    trip(breaker)
     pauses: list[float] = []
     for _ in range(9):
         began = clock.now
@@ -154,8 +158,8 @@ async def test_each_probe_that_fails_makes_the_pause_longer_up_to_a_bound(clock:
 
 
 async def test_what_was_on_its_way_when_the_gate_shut_says_nothing_new(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 300)
-    shut(breaker)
+    breaker = breaker_of(8, 300)
+    trip(breaker)
     for _ in range(50):
         breaker.note(told(503))
     clock.now += FIRST_PAUSE
@@ -163,7 +167,7 @@ async def test_what_was_on_its_way_when_the_gate_shut_says_nothing_new(clock: Cl
 
 
 async def test_a_longer_wait_that_is_asked_for_meanwhile_is_kept(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 300)
+    breaker = breaker_of(8, 300)
     for seconds in ("5", "60", "7"):
         breaker.note(told(429, headers={"Retry-After": seconds}))
     clock.now += 59
@@ -174,18 +178,18 @@ async def test_a_longer_wait_that_is_asked_for_meanwhile_is_kept(clock: Clock) -
 
 
 async def test_a_look_up_that_is_answered_after_the_pause_is_as_good_as_a_probe(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 300)
-    shut(breaker)
+    breaker = breaker_of(8, 300)
+    trip(breaker)
     breaker.note(told(200, "transactions.list"))
-    assert not breaker.open
+    assert not breaker.closed
     clock.now += FIRST_PAUSE
     breaker.note(told(200, "transactions.list"))
-    assert breaker.open
+    assert breaker.closed
 
 
 async def test_a_probe_of_which_nothing_was_heard_makes_place_for_another(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 300)
-    shut(breaker)
+    breaker = breaker_of(8, 300)
+    trip(breaker)
     clock.now += FIRST_PAUSE
     assert breaker.admits(0)
     breaker.rows_ended()
@@ -193,14 +197,14 @@ async def test_a_probe_of_which_nothing_was_heard_makes_place_for_another(clock:
 
 
 async def test_the_gate_gives_up_when_its_patience_is_over(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 3)
-    shut(breaker)
+    breaker = breaker_of(8, 3)
+    trip(breaker)
     for _ in range(3):
         clock.now += 1.5
         if breaker.admits(0):
             breaker.note(told(None))
 
-    assert not breaker.open
+    assert not breaker.closed
     assert not breaker.admits(0)
     assert str(breaker.given_up) == "no answer comes: connection refused (transactions.cashback)"
     breaker.give_up(ZeroDivisionError())
@@ -208,10 +212,10 @@ async def test_the_gate_gives_up_when_its_patience_is_over(clock: Clock) -> None
 
 
 async def test_resends_are_free_while_the_gate_is_open_and_none_when_it_is_shut(clock: Clock) -> None:
-    breaker = CircuitBreaker(8, 3)
+    breaker = breaker_of(8, 3)
     resends = Resends(breaker=breaker)
     assert all(resends.take() for _ in range(100))
-    shut(breaker)
+    trip(breaker)
     resends.earn(resent=False)
     assert not resends.take()
     assert clock.now == 1000

@@ -15,6 +15,7 @@ import pytest
 
 from gameball import (
     AsyncGameball,
+    BulkReport,
     BulkStoppedError,
     CashbackRequest,
     Gameball,
@@ -25,8 +26,7 @@ from gameball import (
     RowResult,
     State,
 )
-from gameball.bulk import journal_file as journals
-from gameball.bulk.journal_file import Journal, problems, summary
+from gameball.bulk.journal import Journal, JournalReader, schema
 from gameball.bulk.rows import Row
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
@@ -56,7 +56,7 @@ async def test_a_run_is_kept_and_run_again_sends_nothing(sandbox: Sandbox, clien
     resumed = await client.bulk.resume(path)
 
     assert (first.rows, first.applied, first.sent) == (700, 700, 700)
-    for report in (again, resumed, summary(path)):
+    for report in (again, resumed, report_of(path)):
         assert (report.rows, report.applied, report.sent, report.points) == (700, 700, 700, first.points)
         assert report.seconds > 0
     assert len(sandbox.ledger.transactions()) == 700
@@ -67,11 +67,11 @@ async def test_few_rows_are_written_down_ahead_of_a_slow_api(
 ) -> None:
     """Whoever resumes has to look all of them up."""
     at_hand = most = 0
-    turn = Journal.turn
+    claim = Journal.commit_and_claim
 
     def counted(self: Journal, results: Sequence[RowResult], back: Sequence[Row], room: int) -> list[Row]:
         nonlocal at_hand, most
-        rows = turn(self, results, back, room)
+        rows = claim(self, results, back, room)
         at_hand += len(rows) - len(results)
         most = max(most, at_hand)
         return rows
@@ -80,7 +80,7 @@ async def test_few_rows_are_written_down_ahead_of_a_slow_api(
         await asyncio.sleep(0.1)
 
     api.answer = answer
-    monkeypatch.setattr(Journal, "turn", counted)
+    monkeypatch.setattr(Journal, "commit_and_claim", counted)
     report = await caller.bulk.run(pays(60), journal=path, concurrency=4)
 
     assert report.applied == 60
@@ -104,6 +104,16 @@ async def test_what_was_in_flight_is_looked_up_and_what_was_not_sent_is_sent(
     assert (report.rows, report.applied, report.already_applied, report.left) == (40, 40, 0, 0)
     assert len(sandbox.ledger.transactions()) == 40
     assert report.looked_up == 4 + 2 * 4
+
+
+def report_of(path: Path) -> BulkReport:
+    with JournalReader(path) as journal:
+        return journal.contents.report
+
+
+def problems_of(path: Path, state: State) -> list[RowResult]:
+    with JournalReader(path) as journal:
+        return list(journal.problems(state))
 
 
 def move(path: Path, base_url: str) -> None:
@@ -147,7 +157,7 @@ async def test_an_early_end_leaves_what_was_not_sent_unsent(api: Api, caller: As
 
     assert (report.rows, report.settled, report.left) == (500, sent, 500 - sent)
     database = sqlite3.connect(path)
-    assert database.execute("SELECT count(*) FROM rows WHERE intent IS NOT NULL AND ended IS NULL").fetchone() == (0,)
+    assert database.execute("SELECT count(*) FROM rows WHERE status = 'sending'").fetchone() == (0,)
     database.close()
     api.answer = None
     resumed = await caller.bulk.resume(path)
@@ -210,16 +220,16 @@ async def test_a_journals_problems_are_kept_with_their_errors(
     ]
     first = await client.bulk.run(rows, journal=path)
     (problem,) = first.problems
-    (kept,) = summary(path).problems
+    (kept,) = report_of(path).problems
 
     assert (first.rejected, problem.index, problem.state) == (1, 3, State.REJECTED)
     assert problem.error is not None
     assert kept.error is not None
     assert (kept.index, kept.request, type(kept.error)) == (3, rows[3], type(problem.error))
     assert (str(kept.error), vars(kept.error)) == (str(problem.error), vars(problem.error))
-    assert [result.index for result in problems(path, State.REJECTED)] == [3]
-    assert list(problems(path, State.NEEDS_REVIEW)) == []
-    assert summary(path).points == first.points == sum(entry.points for entry in sandbox.ledger.transactions())
+    assert [result.index for result in problems_of(path, State.REJECTED)] == [3]
+    assert list(problems_of(path, State.NEEDS_REVIEW)) == []
+    assert report_of(path).points == first.points == sum(entry.points for entry in sandbox.ledger.transactions())
 
 
 async def test_a_time_that_was_taken_is_frozen_anew(sandbox: Sandbox, client: AsyncGameball, path: Path) -> None:
@@ -314,7 +324,7 @@ async def test_rows_that_break_off_leave_no_journal(api: Api, caller: AsyncGameb
         await caller.bulk.run(rows(), journal=path)
 
     assert api.ids == []
-    assert not list(path.parent.iterdir())
+    assert not path.exists()
 
 
 # --- whose journal it is
@@ -330,6 +340,7 @@ async def kept(caller: AsyncGameball, path: Path) -> Path:
 def spoil(statement: str) -> Callable[[Path], None]:
     def change(path: Path) -> None:
         database = sqlite3.connect(path, isolation_level=None)
+        database.execute("PRAGMA ignore_check_constraints = 1")
         database.execute(statement)
         database.close()
 
@@ -357,12 +368,12 @@ def scribble(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (spoil(f"PRAGMA user_version = {journals.SCHEMA + 1}"), "was written by a newer version .* upgrade gameball"),
+        (spoil(f"PRAGMA user_version = {schema.VERSION + 1}"), "was written by a newer version .* upgrade gameball"),
         (spoil("PRAGMA application_id = 7"), "is a database, but no journal"),
         (scribble, "is no journal"),
         (cut, "is damaged|is no journal"),
         (lose_a_page, "is damaged"),
-        (spoil("UPDATE rows SET ended = 'perhaps' WHERE number = 3"), "is damaged"),
+        (spoil("UPDATE rows SET status = 'perhaps' WHERE number = 3"), "is damaged"),
         (spoil("UPDATE rows SET points = 'many' WHERE number = 3"), "is damaged"),
         (spoil("DELETE FROM run"), "is damaged"),
         (block_the_log, "cannot be used: unable to open database file"),
@@ -451,7 +462,7 @@ except GameballError as error:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
-    assert said.stdout.strip() == f"journal {path} is in use by another process"
+    assert said.stdout.strip() == f"journal {path} is in use by process {os.getpid()}"
     assert len(api.ids) == 10
 
 
@@ -471,7 +482,7 @@ async def test_a_journal_that_is_in_use_is_refused_before_rows_are_read(
 
 
 async def test_a_row_that_cannot_be_read_stops_the_run(api: Api, caller: AsyncGameball, kept: Path) -> None:
-    spoil("UPDATE rows SET ended = NULL, intent = NULL, request = '{}' WHERE number = 3")(kept)
+    spoil("UPDATE rows SET status = 'pending', request = '{}' WHERE number = 3")(kept)
     with pytest.raises(JournalError, match="is damaged"):
         await caller.bulk.resume(kept)
     assert len(api.ids) == 10
@@ -488,7 +499,7 @@ async def test_a_file_that_is_no_journal_is_left_as_it_is(caller: AsyncGameball,
     assert stat.S_IMODE(orders.stat().st_mode) == 0o644
 
 
-async def test_a_folder_that_is_not_there_is_told(caller: AsyncGameball, tmp_path: Path) -> None:
+async def test_a_folder_that_is_not_there_is_named(caller: AsyncGameball, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be used: No such file or directory"):
         await caller.bulk.run(pays(1), journal=tmp_path / "nowhere" / "j.db")
 
@@ -520,7 +531,7 @@ async def test_a_disk_that_is_too_small_for_the_rows_sends_nothing(
         await caller.bulk.run(pays(2000), journal=path)
 
     assert api.ids == []
-    assert not list(path.parent.iterdir())
+    assert not path.exists()
 
 
 async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
@@ -533,7 +544,7 @@ async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
     with monkeypatch.context() as patched:
         stop = asyncio.Event()
         stop.set()
-        patched.setattr("gameball.bulk.session.PROGRESS", 0.0)
+        patched.setattr("gameball.bulk.runner.PROGRESS", 0.0)
         await client.bulk.run(pays(1500), journal=path, stop=stop, concurrency=4)
     full_disk(path.stat().st_size // 4096 + 12)
     with pytest.raises(BulkStoppedError, match="the disk is full") as stopped:

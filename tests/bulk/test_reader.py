@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gameball import CashbackRequest
-from gameball.bulk.reader import Reader, source
+from gameball.bulk.reader import Reader, reader_of
 from gameball.core.methods import Async
 from tests.support.bulk_api import pays
 
@@ -25,7 +25,7 @@ async def test_an_end_of_reading_that_finds_all_rows_taken_is_not_the_end_of_the
 
     clock: list[Callable[[], float]] = [lambda: 0.0, late]
     monkeypatch.setattr("gameball.bulk.reader.monotonic", lambda: clock.pop(0)() if clock else 0.0)
-    rows = source(pays(2), Async, (CashbackRequest,))
+    rows = reader_of(pays(2), Async, (CashbackRequest,))
     first = await rows.read()
     taken.set()
     second = await rows.read()
@@ -43,6 +43,6 @@ async def read_all(rows: Reader) -> int:
 
 
 async def test_all_rows_come_in_order_however_long_the_thread_takes() -> None:
-    rows = source(pays(5000), Async, (CashbackRequest,))
+    rows = reader_of(pays(5000), Async, (CashbackRequest,))
     assert await read_all(rows) == 5000
     await rows.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gameball import Gameball
-from gameball.bulk.journal_file import Journal
+from gameball.bulk.journal import Journal
 from gameball.cli.rows_file import RowsFile
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Status
@@ -332,7 +332,7 @@ def test_a_journal_that_is_damaged_or_in_use_is_refused(sandbox: Sandbox, bulk: 
                 [*COMMAND, "bulk", *command], capture_output=True, text=True, timeout=60, check=False
             )
             assert taken.returncode == 2
-            assert "is in use by another process" in taken.stderr
+            assert "is in use by process" in taken.stderr
     journal = Path("rewards.db").read_bytes()
     Path("rewards.db").write_bytes(journal[:4096] + b"\xff" * 4096 + journal[8192:])
     assert bulk("resume", "--journal", "rewards.db") == 2

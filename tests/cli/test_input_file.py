@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gameball.bulk.distinct import Seen
+from gameball.bulk.report import SeenIds
 from gameball.cli import input_file
 from gameball.cli.input_file import BadRowsError
 from gameball.cli.rows_file import RowsFile
@@ -125,7 +125,7 @@ def test_a_private_file_of_what_was_seen_that_fails_is_named(folder: Path, monke
     def full(*_: object, at: int) -> int:
         raise sqlite3.OperationalError(f"database or disk is full at {at}")
 
-    monkeypatch.setattr(Seen, "first", full)
+    monkeypatch.setattr(SeenIds, "first", full)
     path = folder / "orders.csv"
     path.write_text(ROWS, encoding="utf-8")
     with RowsFile(path) as rows, pytest.raises(BadRowsError) as refused:

@@ -1,4 +1,4 @@
-"""The queue of a run with a journal: its rows lie in the file, and a thread of its own reads and writes there."""
+"""The queue of a run with a journal: its rows are in the file, and a thread of its own reads and writes there."""
 
 import asyncio
 import os
@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, Self, TypeVar
 
-from gameball.bulk.journal_file import Account, Journal
+from gameball.bulk.journal.contents import Account, Contents
+from gameball.bulk.journal.store import Journal
 from gameball.bulk.reader import Reader
-from gameball.bulk.rows import BulkReport, Row, RowResult
+from gameball.bulk.report import BulkReport
+from gameball.bulk.rows import Row, RowResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,7 +21,6 @@ class JournalQueue:
     """A journal, at a run's disposal. One thing after the other, whatever is cancelled in between."""
 
     def __init__(self, journal: Journal, thread: ThreadPoolExecutor) -> None:
-        self.changed: Callable[[], object] = lambda: None
         self._journal = journal
         self._thread = thread
 
@@ -29,7 +30,7 @@ class JournalQueue:
 
         Raises:
             JournalError: It cannot be used, belongs to another account, or is made of other rows.
-            InvalidRequestError: A row cannot be taken in.
+            InvalidRequestError: A row cannot be kept.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="gameball-journal")
         try:
@@ -39,7 +40,7 @@ class JournalQueue:
             raise
         queue = cls(journal, thread)
         try:
-            if rows is None or journal.loaded:
+            if rows is None or journal.contents is not None:
                 journal.check(account)
             if rows is not None:
                 await queue._load(rows, account, via or "calls")
@@ -49,33 +50,28 @@ class JournalQueue:
         return queue
 
     @property
+    def contents(self) -> Contents:
+        """What the journal says of its run."""
+        return self._journal.loaded
+
+    @property
     def report(self) -> BulkReport:
         """Of all runs on the journal."""
         return self._journal.report
 
     @property
-    def via(self) -> str:
-        """How the run that made it sends its rows."""
-        return self._journal.via
-
-    @property
-    def kinds(self) -> set[str]:
-        """What rows it holds."""
-        return self._journal.kinds
-
-    @property
     def empty(self) -> bool:
-        """Whether all rows have been handed out."""
+        """Whether all rows have been claimed."""
         return self._journal.exhausted
 
-    async def fill(self, room: int) -> None:
+    async def fill(self, count: int, wake: Callable[[], object]) -> None:
         """Nothing to do: all rows are there."""
 
-    async def turn(self, results: Sequence[RowResult], back: Sequence[Row], room: int) -> Sequence[Row]:
-        """Write results down, and hand out rows whose intent is durable."""
-        if not results and not back and room <= 0:
+    async def commit_and_claim(self, results: Sequence[RowResult], retried: Sequence[Row], count: int) -> Sequence[Row]:
+        """Write results down, and claim rows: that they are being sent is durable then."""
+        if not results and not retried and count <= 0:
             return ()
-        rows = await _in(self._thread, self._journal.turn, results, back, room)
+        rows = await _in(self._thread, self._journal.commit_and_claim, results, retried, count)
         for result in results:
             self.report.count(result)
         return rows
@@ -90,7 +86,7 @@ class JournalQueue:
         return ()
 
     async def close(self) -> None:
-        """Let others use it."""
+        """Let another run have it."""
         await _in(self._thread, self._journal.close)
         self._thread.shutdown(wait=False)
 

@@ -1,0 +1,223 @@
+"""What a journal says: whose it is, how far its rows are, what became of them. Read without changing anything."""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+from attrs import frozen
+
+from gameball import errors
+from gameball.bulk.journal import schema
+from gameball.bulk.journal.schema import damaged, explained
+from gameball.bulk.report import BulkReport
+from gameball.bulk.rows import KINDS, Request, RowResult, RowState
+from gameball.core import codec
+from gameball.errors import GameballError, JournalError
+from gameball.models.shared import Points
+from gameball.settings import Secret
+
+kind_named: Final[Mapping[str, type[Request]]] = {name: kind for kind, name in KINDS.items()}
+"""The kinds of rows, by the word that a journal has for each."""
+
+ENDED: Final = frozenset(RowState)
+"""The statuses that rows can end in."""
+
+_from_json: Final = msgspec.json.Decoder().decode
+
+
+@frozen(kw_only=True)
+class Account:
+    """Whose journal it is, and where its rows go."""
+
+    api_key: Secret | None
+    base_url: str
+
+    def hashed(self, salt: bytes) -> bytes:
+        """What recognises the account, and says nothing about its key."""
+        key = self.api_key.reveal() if self.api_key is not None else ""
+        return hashlib.blake2b(key.encode(), salt=salt, digest_size=16).digest()
+
+
+@frozen(kw_only=True)
+class Contents:
+    """What a journal says of its run.
+
+    Attributes:
+        salt, account, base_url: Whose it is; see `Account`.
+        via: How the run that made it sends its rows.
+        input: The fingerprint of its rows.
+        report: Of all runs on it.
+        kinds: What rows there are.
+        begun: Whether any of its rows was ever claimed, and may have been sent.
+    """
+
+    salt: bytes
+    account: bytes
+    base_url: str
+    via: str
+    input: bytes
+    report: BulkReport
+    kinds: frozenset[str]
+    begun: bool
+
+    @classmethod
+    def of(cls, database: sqlite3.Connection, path: Path) -> Self:
+        """Read them, with one pass over the rows.
+
+        Raises:
+            JournalError: The file is damaged.
+        """
+        kinds, begun = set[str](), False
+        try:
+            row = database.execute(
+                "SELECT salt, account, base_url, via, input, sent, looked_up, pauses, seconds FROM run"
+            ).fetchone()
+            salt, account, base_url, via, fingerprint = row[:5]
+            report = BulkReport(sent=row[5], looked_up=row[6], pauses=row[7], seconds=row[8])
+            for kind, status, points, rows in database.execute(schema.FIGURES):
+                kinds.add(kind)
+                report.rows += rows
+                begun = begun or status != "pending"
+                if status in ENDED:
+                    setattr(report, status, getattr(report, status) + rows)
+                elif status not in ("pending", "sending"):
+                    raise damaged(path)
+                if points is not None:
+                    report.points += _points(points) * rows
+            for problem in _problems(database, tuple(RowState)):
+                report.keep(problem)
+        except (LookupError, TypeError, ValueError):
+            raise damaged(path) from None
+        return cls(
+            salt=salt,
+            account=account,
+            base_url=base_url,
+            via=via,
+            input=fingerprint,
+            report=report,
+            kinds=frozenset(kinds),
+            begun=begun,
+        )
+
+
+class JournalReader(AbstractContextManager["JournalReader"]):
+    """A journal, read and not changed: also while a run works on it, and where nothing can be written."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open it.
+
+        Raises:
+            JournalError: There is none, or it cannot be read.
+        """
+        self._path = Path(path)
+        file = file_of(self._path)
+        with explained(self._path):
+            # Where no -wal file can be made, sqlite reads only what it is assured will not change.
+            unchanging = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
+            self._database = sqlite3.connect(
+                f"{file.as_uri()}?mode=ro{'&immutable=1' if unchanging else ''}", uri=True, isolation_level=None
+            )
+        try:
+            with explained(self._path):
+                _require_rows(self._database, self._path)
+                # A run may go on meanwhile: all that is read is of one moment.
+                self._database.execute("BEGIN")
+                self.contents = Contents.of(self._database, self._path)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def problems(self, state: RowState) -> Iterator[RowResult]:
+        """All rows that ended in this state, in order.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            yield from _problems(self._database, (state,))
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+
+# --- the file
+
+
+def file_of(path: Path, *, create: bool = False) -> Path:
+    """The absolute path, which sqlite can take for nothing else: `:memory:` and `file:x` are names like others.
+
+    Raises:
+        JournalError: It is a link, or there is no file (unless `create`), or sqlite is too old.
+    """
+    if sqlite3.sqlite_version_info < schema.OLDEST_SQLITE:
+        needed = ".".join(map(str, schema.OLDEST_SQLITE))
+        raise JournalError(f"a journal needs SQLite {needed} or newer; this Python has {sqlite3.sqlite_version}")
+    if path.is_symlink():
+        raise JournalError(f"journal {path} is a link: name the file itself")
+    if not path.is_file() and (not create or path.exists()):
+        raise JournalError(f"there is no journal at {path}")
+    return path.absolute()
+
+
+def check_version(database: sqlite3.Connection, path: Path) -> bool:
+    """Whether the database is still empty.
+
+    Raises:
+        JournalError: It is not a journal, or one of a newer version.
+    """
+    if _number(database, "SELECT count(*) FROM sqlite_schema") == 0:
+        return True
+    if _number(database, "PRAGMA application_id") != schema.MARK:
+        raise JournalError(f"{path} is a database, but no journal")
+    if (version := _number(database, "PRAGMA user_version")) > schema.VERSION:
+        raise JournalError(
+            f"journal {path} was written by a newer version of gameball (schema {version}; this one knows"
+            f" {schema.VERSION}): upgrade gameball"
+        )
+    return False
+
+
+def _require_rows(database: sqlite3.Connection, path: Path) -> None:
+    if check_version(database, path):
+        raise JournalError(f"journal {path} holds no rows yet: run it with them")
+
+
+def _number(database: sqlite3.Connection, query: str) -> int:
+    (number,) = database.execute(query).fetchone()
+    return int(number)
+
+
+# --- from text
+
+
+def _points(written: str) -> Points:
+    return Decimal(written) if "." in written else int(written)
+
+
+def _problems(database: sqlite3.Connection, states: Sequence[RowState]) -> Iterator[RowResult]:
+    """Rows that were rejected or need a review, in order; only those of these states."""
+    wanted = [state for state in (RowState.REJECTED, RowState.NEEDS_REVIEW) if state in states]
+    for number, kind, request, status, error in database.execute(
+        "SELECT number, kind, request, status, error FROM rows"
+        " WHERE status IN ('rejected', 'needs_review') AND status IN (SELECT value FROM json_each(?)) ORDER BY number",
+        (msgspec.json.encode(wanted),),
+    ):
+        yield RowResult(
+            index=number,
+            request=codec.load(request.encode(), kind_named[kind]),
+            state=RowState(status),
+            error=_error(error),
+        )
+
+
+def _error(written: str) -> GameballError:
+    name, particulars = _from_json(written)
+    error: GameballError = getattr(errors, name)(particulars["message"])
+    vars(error).update(particulars)
+    return error

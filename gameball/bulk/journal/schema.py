@@ -1,0 +1,159 @@
+"""The tables of a journal and what is said to them; what sqlite's complaints mean.
+
+A row is `pending` until it is claimed; `sending` from before its first byte leaves, with the transaction time that it
+goes out with; then one of the four states that it can end in. What is found `sending` when a journal is opened is in
+doubt: whoever resumes looks it up first. No key and no one-time password is ever written, only a salted hash that
+recognises the account.
+
+Many rows go in and out with one step of a statement each, as one JSON list: a thread that steps row by row would
+have to wait for the interpreter's lock at every one of them.
+"""
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gameball.core.codec import UnreadableError
+from gameball.errors import JournalError
+
+VERSION: Final = 1
+"""Raised with every change that older versions could not read."""
+
+MARK: Final = 0x6762616C
+"""The application id by which sqlite knows these files."""
+
+OLDEST_SQLITE: Final = (3, 38, 0)
+"""The first with the JSON operators that are used below."""
+
+TABLES: Final = (
+    """
+    CREATE TABLE run (
+        salt BLOB NOT NULL,
+        account BLOB NOT NULL,
+        base_url TEXT NOT NULL,
+        via TEXT NOT NULL,
+        input BLOB NOT NULL,
+        sent INTEGER NOT NULL DEFAULT 0,
+        looked_up INTEGER NOT NULL DEFAULT 0,
+        pauses INTEGER NOT NULL DEFAULT 0,
+        seconds REAL NOT NULL DEFAULT 0
+    )
+    """,
+    """
+    CREATE TABLE rows (
+        number INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        transaction_id TEXT NOT NULL,
+        player TEXT NOT NULL,
+        request TEXT NOT NULL,
+        status TEXT NOT NULL DEFAULT 'pending' CHECK (
+            status IN ('pending', 'sending', 'applied', 'already_applied', 'rejected', 'needs_review')
+        ),
+        transaction_time TEXT,
+        batch TEXT,
+        points TEXT,
+        gameball_transaction_id TEXT,
+        error TEXT
+    )
+    """,
+)
+
+BY_ID: Final = "CREATE UNIQUE INDEX rows_by_id ON rows (kind, transaction_id)"
+BY_PLAYER: Final = "CREATE INDEX rows_by_player ON rows (player, number)"
+PROBLEMS: Final = "CREATE INDEX problems ON rows (status, number) WHERE status IN ('rejected', 'needs_review')"
+"""Made when all rows are there: sorting once is many times faster than finding a place for each."""
+
+SAME_ID: Final = """
+    SELECT first.number, later.number, first.request = later.request
+    FROM (SELECT kind, transaction_id, min(number) AS number FROM rows GROUP BY 1, 2 HAVING count(*) > 1) AS lowest
+    JOIN rows AS first ON first.number = lowest.number
+    JOIN rows AS later USING (kind, transaction_id)
+    WHERE later.number > first.number
+"""
+
+END: Final = """
+    UPDATE rows
+    SET status = ended.value ->> 1, points = ended.value ->> 2, gameball_transaction_id = ended.value ->> 3,
+        error = ended.value ->> 4
+    FROM json_each(?) AS ended
+    WHERE number = ended.value ->> 0
+"""
+
+CLAIM: Final = """
+    UPDATE rows SET status = 'sending', transaction_time = claimed.value ->> 1, batch = claimed.value ->> 2
+    FROM json_each(?) AS claimed
+    WHERE number = claimed.value ->> 0
+"""
+
+RELEASE: Final = """
+    UPDATE rows SET status = 'pending', transaction_time = NULL WHERE number IN (SELECT value FROM json_each(?))
+"""
+
+ROWS: Final = """
+    SELECT '[' || group_concat(
+        '[' || number || ',"' || kind || '",' || request || ',"' || status || '",' || json_quote(transaction_time)
+        || ',' || json_quote(batch) || ']'
+    ) || ']'
+    FROM rows
+"""
+"""Requests are JSON already: they go into the list as they are."""
+
+BY_NUMBER: Final = f"""
+    {ROWS} WHERE number IN (SELECT value FROM json_each(?))
+"""  # noqa: S608 (constants only; so the next two)
+
+NEXT_OF_PLAYER: Final = f"""
+    {ROWS} WHERE number <= ? AND number IN (
+        SELECT (SELECT min(later.number) FROM rows AS later WHERE later.player = ended.player AND later.number > value)
+        FROM json_each(?) JOIN rows AS ended ON ended.number = value
+    )
+"""  # noqa: S608
+
+NEXT_IN_ORDER: Final = f"""
+    {ROWS} WHERE number IN (
+        SELECT number FROM rows
+        WHERE number > ? AND status = 'pending' AND player NOT IN (SELECT value FROM json_each(?))
+        ORDER BY number LIMIT ?
+    )
+"""  # noqa: S608
+
+FIGURES: Final = "SELECT kind, status, points, count(*) FROM rows GROUP BY kind, status, points"
+
+IN_DOUBT: Final = "SELECT number, player FROM rows WHERE status = 'sending' ORDER BY number"
+
+
+@contextmanager
+def explained(path: Path) -> Generator[None]:
+    """Raise what goes wrong with a journal's file as a JournalError, in a sentence that can be acted on."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(f"journal {path} {_in_words(error)}") from None
+    except OSError as error:
+        raise JournalError(f"journal {path} cannot be used: {error.strerror}") from None
+    except (msgspec.MsgspecError, UnreadableError):
+        raise damaged(path) from None
+
+
+def damaged(path: Path) -> JournalError:
+    """The error for a file that is no longer what was written."""
+    return JournalError(f"journal {path} is damaged")
+
+
+def _in_words(error: sqlite3.Error) -> str:
+    # The lower byte is the kind of error, the rest its particulars.
+    match (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "is in use by another process"
+        case sqlite3.SQLITE_NOTADB:
+            return "is no journal"
+        case sqlite3.SQLITE_CORRUPT:
+            return "is damaged"
+        case sqlite3.SQLITE_FULL:
+            return "cannot grow: the disk is full"
+        case _:
+            return f"cannot be used: {error}"

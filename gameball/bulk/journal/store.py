@@ -1,0 +1,300 @@
+"""A journal at work: claimed from and committed to by one run at a time."""
+
+import os
+import secrets
+import sqlite3
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from decimal import Decimal
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from gameball.bulk.journal import schema
+from gameball.bulk.journal.contents import Account, Contents, check_version, file_of, kind_named
+from gameball.bulk.journal.load import Loading
+from gameball.bulk.journal.lock import JournalLock
+from gameball.bulk.journal.schema import damaged, explained
+from gameball.bulk.report import BulkReport
+from gameball.bulk.rows import Row, RowResult
+from gameball.core import codec
+from gameball.core.timestamps import stamps
+from gameball.errors import JournalError
+
+LAST: Final = 2**63 - 1
+"""Behind every row."""
+
+_index: Final = attrgetter("index")
+_to_json: Final = msgspec.json.Encoder(enc_hook=codec.base_value).encode
+_read_rows: Final = msgspec.json.Decoder(
+    list[tuple[int, str, dict[str, Any], str, str | None, str | None]], float_hook=Decimal
+).decode
+
+
+class Journal:
+    """A journal at work: locked against every other run, used by one thread at a time."""
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
+        """Open it.
+
+        Raises:
+            JournalError: There is none, or it cannot be used.
+        """
+        self.path = Path(path)
+        self.contents: Contents | None = None
+        """None until its rows are there; they come all at once or not at all."""
+        self._players: set[str] = set()
+        """Those with a row on its way, or one that was left on its way."""
+        self._ended: list[int] = []
+        """Rows that have ended: their player's next one may go."""
+        self._in_doubt: deque[int] = deque()
+        """Rows that an earlier run has left on their way: they come first."""
+        self._seen = -1
+        """The last row that was looked at, in the order of the input."""
+        self._all_seen = False
+        file = file_of(self.path, create=create)
+        self._lock = JournalLock(self.path, file)
+        try:
+            with explained(self.path):
+                self._made = create and _make(file)
+                self._database = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            with explained(self.path):
+                self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def report(self) -> BulkReport:
+        """Of all runs on it."""
+        return self.loaded.report
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all rows have been claimed."""
+        return self._all_seen and not self._in_doubt and not self._ended
+
+    def close(self) -> None:
+        """Let another run have it; one that was made and never got its rows is taken away."""
+        self._database.close()
+        if self._made and self.contents is None:
+            self.path.unlink(missing_ok=True)
+        self._lock.release()
+
+    # Opening.
+
+    def _prepare(self) -> None:
+        run = self._database.execute
+        empty = check_version(self._database, self.path)
+        self.path.chmod(0o600)
+        run("PRAGMA synchronous = FULL")
+        if not empty:
+            run("PRAGMA journal_mode = WAL")
+        run("BEGIN IMMEDIATE")  # whether it can be written to
+        run("COMMIT")
+        if empty:
+            return
+        if run("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise damaged(self.path)
+        self._read()
+
+    def _read(self) -> None:
+        self.contents = Contents.of(self._database, self.path)
+        for number, player in self._database.execute(schema.IN_DOUBT):
+            self._in_doubt.append(number)
+            self._players.add(player)
+
+    @property
+    def loaded(self) -> Contents:
+        """What it says.
+
+        Raises:
+            JournalError: It holds no rows yet.
+        """
+        if self.contents is None:
+            raise JournalError(f"journal {self.path} holds no rows yet: run it with them")
+        return self.contents
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        with explained(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # some errors have rolled it back already
+                    self._database.execute("ROLLBACK")
+                raise
+
+    # Whose it is, and its rows.
+
+    def check(self, account: Account) -> None:
+        """Refuse to work for another account, or at another address, than the one that may have its rows.
+
+        A journal none of whose rows was ever on its way is nobody's: a mistyped key binds nothing.
+
+        Raises:
+            JournalError: It belongs to another one, or holds no rows yet.
+        """
+        contents = self.loaded
+        same_account = contents.account == account.hashed(contents.salt)
+        if same_account and contents.base_url == account.base_url:
+            return
+        if not contents.begun:
+            with self._transaction():
+                self._database.execute(
+                    "UPDATE run SET account = ?, base_url = ?", (account.hashed(contents.salt), account.base_url)
+                )
+        elif not same_account:
+            raise JournalError(f"journal {self.path} belongs to another account: its API key is not this client's")
+        else:
+            raise JournalError(f"journal {self.path} belongs to {contents.base_url}, not to {account.base_url}")
+
+    def load(self) -> Loading:
+        """Begin to take rows in; one that has its rows already only compares.
+
+        They are there when `loaded_by()` has returned, and gone when the journal is closed before.
+        """
+        if self.contents is None:
+            with explained(self.path):
+                self._database.execute("BEGIN IMMEDIATE")
+                for table in schema.TABLES:
+                    self._database.execute(table)
+        return Loading(self.path, self._database, only_compares=self.contents is not None)
+
+    def loaded_by(self, loading: Loading, account: Account, via: str) -> None:
+        """End the loading: all rows are there.
+
+        Raises:
+            JournalError: They are not those that the journal was made of.
+            InvalidRequestError: Two rows have the same id, and are not the same.
+        """
+        if self.contents is not None:
+            if loading.fingerprint != self.contents.input:
+                raise JournalError(f"journal {self.path} was made of other rows: the input has changed since")
+            return
+        salt = secrets.token_bytes(16)
+        with explained(self.path):
+            loading.index()
+            self._database.execute(
+                "INSERT INTO run (salt, account, base_url, via, input) VALUES (?, ?, ?, ?, ?)",
+                (salt, account.hashed(salt), account.base_url, via, loading.fingerprint),
+            )
+            self._database.execute(f"PRAGMA application_id = {schema.MARK}")
+            self._database.execute(f"PRAGMA user_version = {schema.VERSION}")
+            self._database.execute("COMMIT")
+            # Not before: a write-ahead log would hold all rows once more.
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._read()
+
+    # The queue.
+
+    def commit_and_claim(self, results: Sequence[RowResult], retried: Sequence[Row], count: int) -> list[Row]:
+        """Write results down, and claim up to `count` rows: that they are being sent is durable when this returns.
+
+        Rows in `retried` stay claimed; those that have lost their transaction time get another one.
+        """
+        for result in results:
+            self._players.discard(result.request.player_unique_id)
+            self._ended.append(result.index)
+        _freeze(retried)
+        with self._transaction():
+            self._database.execute(schema.END, (_to_json([_columns(result) for result in results]),))
+            rows = self._claim(count)
+            self._write_claims((*retried, *rows))
+            report = self.report
+            self._database.execute(
+                "UPDATE run SET sent = ?, looked_up = ?, pauses = ?, seconds = ?",
+                (report.sent, report.looked_up, report.pauses, report.seconds),
+            )
+        return rows
+
+    def record_batch(self, rows: Sequence[Row]) -> None:
+        """Write down which batch rows have become part of."""
+        with self._transaction():
+            self._write_claims(rows)
+
+    def release(self, rows: Sequence[Row]) -> None:
+        """Write down that these were not sent. What is in doubt stays so, for whoever resumes."""
+        with self._transaction():
+            self._database.execute(schema.RELEASE, (_to_json([row.index for row in rows if not row.in_doubt]),))
+
+    def _write_claims(self, rows: Sequence[Row]) -> None:
+        claims = [(row.index, row.time.isoformat() if row.time else None, row.batch) for row in rows]
+        self._database.execute(schema.CLAIM, (_to_json(claims),))
+
+    def _claim(self, count: int) -> list[Row]:
+        rows: list[Row] = []
+        if self._in_doubt and count > 0:
+            in_doubt = [self._in_doubt.popleft() for _ in range(min(count, len(self._in_doubt)))]
+            rows += self._rows(schema.BY_NUMBER, _to_json(in_doubt))
+        while self._ended and len(rows) < count:  # all of them, before anybody's later row may go
+            most = count - len(rows)
+            ended, self._ended = self._ended[:most], self._ended[most:]
+            rows += self._free(self._rows(schema.NEXT_OF_PLAYER, self._seen, _to_json(ended)))
+        while len(rows) < count and not self._all_seen:
+            most = count - len(rows)
+            found = self._rows(schema.NEXT_IN_ORDER, self._seen, _to_json(list(self._players)), most)
+            # What is left when there are fewer waits for an earlier row of its player.
+            self._all_seen = len(found) < most
+            self._seen = LAST if self._all_seen else found[-1].index
+            rows += self._free(found)
+        _freeze(rows)
+        return rows
+
+    def _free(self, found: Sequence[Row]) -> list[Row]:
+        """Those whose player has no row on its way; another goes when that one has ended."""
+        rows: list[Row] = []
+        for row in found:
+            if row.request.player_unique_id not in self._players:
+                self._players.add(row.request.player_unique_id)
+                rows.append(row)
+        return rows
+
+    def _rows(self, query: str, *values: object) -> list[Row]:
+        (listed,) = self._database.execute(query, values).fetchone()
+        rows = [] if listed is None else [_row(*row) for row in _read_rows(listed)]
+        rows.sort(key=_index)
+        return rows
+
+
+def _make(file: Path) -> bool:
+    """Make the file, readable to its owner alone; whether it was not there before."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+# --- rows to text and back
+
+
+def _freeze(rows: Sequence[Row]) -> None:
+    """Rows that bring no time of their own keep the one they get here: sent again, they must be the same bytes."""
+    untimed = [row for row in rows if row.request.transaction_time is None and row.time is None]
+    for row, time in zip(untimed, stamps(len(untimed)), strict=True):
+        row.freeze(time)
+
+
+def _row(number: int, kind: str, request: dict[str, Any], *stored: str | None) -> Row:
+    status, transaction_time, batch = stored
+    time = datetime.fromisoformat(transaction_time) if transaction_time else None
+    return Row(number, codec.read(request, kind_named[kind]), time=time, in_doubt=status == "sending", batch=batch)
+
+
+def _columns(result: RowResult) -> tuple[int, str, str | None, str | None, str | None]:
+    points = str(result.points) if result.value is not None else None
+    gameball_id: str | None = getattr(result.value, "gameball_transaction_id", None)
+    error = result.error
+    written = None if error is None else _to_json((type(error).__name__, vars(error))).decode()
+    return result.index, result.state, points, gameball_id, written
