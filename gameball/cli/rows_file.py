@@ -48,7 +48,7 @@ from gameball.cli.formats import (
 from gameball.cli.input_file import BadRowsError, InputFile, temporary_files
 from gameball.cli.plausibility import Doubts
 from gameball.errors import InvalidRequestError, printable
-from gameball.models.shared import refuse
+from gameball.models.shared import add, refuse
 from gameball.models.transactions import ManualRequest
 
 NAMED: Final = 20
@@ -168,7 +168,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                     amount, before = amount_of(request) or 0, self.amounts[operation]
                     doubts.check_row(line, request, amount, before, (cell for _, cell in pairs))
                     self.operations[operation] += 1
-                    self.amounts[operation] = before + amount
+                    self.amounts[operation] = add(before, amount)
                     if isinstance(request, ManualRequest):
                         self.points += request.points or 0
                     yield request

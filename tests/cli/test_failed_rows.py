@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from gameball import (
     APIError,
@@ -87,6 +88,13 @@ def test_a_protected_cell_is_harmless_and_stands_for_the_same_text(text: str) ->
     assert cell[0] not in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
     assert unprotected(cell) == text
     assert (cell == text) is (text in ORDINARY)
+
+
+@given(st.text(min_size=1))
+def test_any_text_survives_its_protection(text: str) -> None:
+    cell = protected(text)
+    assert cell.isprintable()
+    assert unprotected(cell) == text
 
 
 def test_what_a_spreadsheet_would_run_or_a_terminal_obey_reads_back_as_it_was(folder: Path) -> None:
