@@ -286,6 +286,8 @@ def _checked(journal: Path) -> BulkReport:
     """The report of a journal so far; one that these keys and this address do not fit is refused."""
     keys = credentials(None, None, None)
     with closing(Journal(journal)) as opened:
+        if opened.contents is None:  # it never got its rows
+            return BulkReport()
         opened.check(Account(api_key=keys.api_key, base_url=base_url(None, allow_http=False)))
         return opened.report
 

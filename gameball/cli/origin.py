@@ -76,4 +76,4 @@ def with_others(origin: Origin | None, results: Iterable[RowResult]) -> Iterator
 
 
 def _beside(journal: Path) -> Path:
-    return journal.with_name(f"{journal.name}-origin")
+    return journal.with_name(f"{journal.name}.origin")

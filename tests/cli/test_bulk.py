@@ -308,6 +308,14 @@ def test_the_owner_of_a_journal_is_checked_before_the_file_is_read(
     assert "belongs to another account" in bulk.complained
 
 
+def test_a_journal_that_never_got_its_rows_gets_them_now(sandbox: Sandbox, bulk: Bulk) -> None:
+    orders(3)
+    Path("rewards.db").touch()
+    assert bulk("run", "orders.csv", "--journal", "rewards.db") == 0
+    assert "journal rewards.db: 0 of 0 rows are done already" in bulk.said
+    assert len(times(sandbox)) == 3
+
+
 def test_a_journal_serves_its_own_account_and_its_own_rows_only(
     sandbox: Sandbox, bulk: Bulk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
