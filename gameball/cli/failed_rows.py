@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final, TextIO
@@ -15,6 +16,9 @@ from gameball.errors import printable
 
 REASON: Final = ("row", "code", "message")
 """The last columns of such a file: the row's place in its input from 1, the API's code and its words."""
+
+KEPT: Final = 10_000
+"""Rows that are kept in memory."""
 
 FORMULA: Final = re.compile(r"[=+\-@\t\r\n'\uff1d\uff0b\uff0d\uff20]")
 """What a cell begins with that a spreadsheet would run, or change."""
@@ -48,24 +52,25 @@ def write_rows(path: Path, rows: Callable[[], Iterable[tuple[RowResult, Mapping[
 
     Args:
         path: The file to write; one that exists is replaced.
-        rows: Gives the rows, and for each the columns that it had beside the fields of its request. Called twice, for
-            the titles first.
+        rows: Gives the rows, and for each the columns that it had beside the fields of its request. Called once more
+            where there are too many to keep them until all titles are known.
 
     Raises:
         OSError: It cannot be written.
     """
     columns: dict[str, None] = {}
     titles: dict[str, None] = {}
-    for result, others in rows():
+    count = 0
+    reading = iter(rows())
+    kept = list(islice(reading, KEPT))
+    for count, (result, others) in enumerate(chain(kept, reading), 1):  # noqa: B007 (how many there were)
         columns.update(dict.fromkeys(name for name in COLUMNS[KINDS[type(result.request)]] if name != "otp"))
         titles.update(dict.fromkeys(others))
     beside = [title for title in titles if NAMES.get(title, title) not in columns]
-    count = 0
     with private_file(path) as file:
         lines = csv.writer(file)
         lines.writerow([OPERATION, *columns, *map(protected, beside), *REASON])
-        for result, others in rows():
-            count += 1
+        for result, others in kept if count == len(kept) else rows():
             cells = [*_cells(result, columns), *(protected(others.get(title, "")) for title in beside)]
             lines.writerow([KINDS[type(result.request)], *cells, result.index + 1, *_reason(result)])
     return count

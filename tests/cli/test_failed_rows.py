@@ -5,6 +5,7 @@ import os
 import stat
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from gameball import (
     State,
 )
 from gameball.bulk.rows import Request
+from gameball.cli import failed_rows
 from gameball.cli.failed_rows import private_file, protected, unprotected, write_rows
 from gameball.cli.rows_file import RowsFile
 
@@ -72,6 +74,20 @@ def test_without_failed_rows_the_file_has_its_titles_only(folder: Path) -> None:
     path = folder / "failed.csv"
     assert write_rows(path, lambda: alone([])) == 0
     assert path.read_text(encoding="utf-8").splitlines() == ["operation,row,code,message"]
+
+
+def test_more_rows_than_are_kept_are_written_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failed_rows, "KEPT", 3)
+    for number in range(8):
+        requests = [CashbackRequest(player_unique_id="a", transaction_id=f"t{n}", amount=5) for n in range(number)]
+        rows = [
+            (RowResult(index=n, request=request, state=State.REJECTED), {"note": f"n{n}"})
+            for n, request in enumerate(requests)
+        ]
+        path = folder / f"{number}.csv"
+        assert write_rows(path, partial(iter, rows)) == number
+        with path.open(encoding="utf-8", newline="") as file:
+            assert [row["note"] for row in csv.DictReader(file)] == [f"n{n}" for n in range(number)]
 
 
 DANGEROUS = [
