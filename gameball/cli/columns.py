@@ -197,18 +197,17 @@ def listed(titles: Iterable[str]) -> str:
 
 def suggestion(missing: Sequence[str], titles: Sequence[str]) -> str:
     """The options that would name the columns which are missing, by the titles that are most like theirs."""
-    by_word = {_word(title): title for title in titles}
-    found: list[str] = []
-    for name in missing:
-        near = [
-            by_word[word]
-            for spelled in (name, API_NAMES[name])
-            for word in get_close_matches(_word(spelled), by_word, n=1, cutoff=0.75)
-        ]
-        found += [shlex.quote(f"{printable(title)}={name}") for title in near[:1]]
+    near = {name: nearest(name, titles) or nearest(API_NAMES[name], titles) for name in missing}
+    found = [shlex.quote(f"{printable(title)}={name}") for name, title in near.items() if title]
     if found:
         return f"perhaps --map {' --map '.join(found)}"
     return f"--map 'their title={missing[0]}' names a column that is called otherwise"
+
+
+def nearest(name: str, others: Iterable[str]) -> str | None:
+    """The one of the others that is most like a name, if one is."""
+    by_word = {_word(other): other for other in others}
+    return next((by_word[word] for word in get_close_matches(_word(name), by_word, n=1, cutoff=0.75)), None)
 
 
 def _word(title: str) -> str:

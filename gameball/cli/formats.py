@@ -159,10 +159,8 @@ class JsonLines:
         row = parse("the row", record)
         if not isinstance(row, JsonObject):
             raise refuse("the row", "must be a JSON object")
-        if self._names.isdisjoint(key for key, _ in row):
-            for key, value in row:
-                if isinstance(value, list) and any(isinstance(item, JsonObject) for item in value):  # pyright: ignore[reportUnknownVariableType]
-                    raise refuse("the row", f"is a document with many rows: write one object a line: jq -c '.{key}[]'")
+        if self._names.isdisjoint(key for key, _ in row) and (path := _path_to_rows(row)) is not None:
+            raise refuse("the row", f"is a document with many rows: write one object a line: jq -c '{path}[]'")
         return list(_flat(row))
 
 
@@ -176,6 +174,14 @@ def _flat(pairs: JsonObject, above: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(value, f"{name}.")
         else:
             raise refuse(name, "must be an object with unique_id or name")
+
+
+def _path_to_rows(value: Any, path: str = "") -> str | None:
+    """Where in a document there is a list of objects, as jq writes it."""
+    if isinstance(value, JsonObject):
+        return next(filter(None, (_path_to_rows(inner, f"{path}.{key}") for key, inner in value)), None)
+    is_rows = isinstance(value, list) and any(isinstance(item, JsonObject) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    return path if is_rows else None
 
 
 def is_one_document(head: str) -> bool:

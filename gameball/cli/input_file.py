@@ -84,7 +84,7 @@ class InputFile:
         """Of each block, once a pass has read all of them."""
         self._state: tuple[int, ...] = ()
         with self._named():
-            self._file = self._copied(sys.stdin.buffer) if self._path is None else self._opened(self._path)
+            self._file = self._standard_input() if self._path is None else self._opened(self._path)
         try:
             with self.reading():
                 self._file.seek(0)
@@ -139,6 +139,11 @@ class InputFile:
             yield
         except OSError as error:
             raise BadRowsError(f"{self._path or self.name}: {error.strerror}") from None
+
+    def _standard_input(self) -> BinaryIO:
+        if sys.stdin is None:
+            raise BadRowsError(f"{self.name}: is closed")
+        return self._copied(sys.stdin.buffer)
 
     def _opened(self, path: Path) -> BinaryIO:
         file = path.open("rb")

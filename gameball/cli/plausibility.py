@@ -31,14 +31,14 @@ KINDS: Final = {
 PATTERN: Final = re.compile(
     r"(?P<scientific>[+-]?\d+(?:[.,]\d+)?e[+-]?\d+)"
     r"|(?P<decimal>[+-]?\d+\.0+)"
-    r"|(?P<error>#[A-Z]+(?:/[A-Z0])?[!?]?)"
+    r"|(?P<error>#[A-Z]+(?:/[A-Z0])?[!?]?|##+)"
     r"|(?P<empty>null|nan|none|nil|n/a|na|nat|undefined|<na>|<null>|\(null\)|\\n)"
     r"|(?P<formula>=.*)"
     r"|(?P<apostrophe>'.*)",
     re.IGNORECASE | re.DOTALL,
 )
 
-TOTAL: Final = re.compile(r"total|\bsum|gesamt|subtot|итого|合计|合計", re.IGNORECASE)
+TOTAL: Final = re.compile(r"tota|\bsum|somme|gesamt|итог|всего|[合总總][计計]", re.IGNORECASE)
 """What the last row of an export that adds up may be called."""
 
 MANY: Final = 10
@@ -82,7 +82,7 @@ class Doubts:
         if time is not None and time.year < OLDEST:
             self._note(f"a transaction time before {OLDEST}", f"line {line}, {time.isoformat()}")
         self._total = None
-        if amount == before and amount and self._rows > 1:
+        if amount == before and amount:
             called_so = any(isinstance(cell, str) and TOTAL.search(cell) for cell in cells)
             self._total = f"line {line}" if called_so or self._rows >= MANY else None
         self._rows += 1

@@ -14,7 +14,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from gameball.cli.columns import (
     JsonObject,
     is_utf8,
     listed,
+    nearest,
     request_of,
     suggestion,
 )
@@ -219,7 +219,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         head = file.head.decode(file.encoding, errors="ignore").lstrip("\ufeff")
         if not head.strip():
             raise BadRowsError(f"{self.name}: is empty")
-        if file.suffix in (".jsonl", ".ndjson") or JSON_START.match(head):
+        if file.suffix in (".json", ".jsonl", ".ndjson") or JSON_START.match(head):
             if is_one_document(head):
                 example = f"jq -c '.[]' {self.name}" if head.lstrip().startswith("[") else f"jq -c . {self.name}"
                 sentence = f"is one JSON document: write one object a line (JSON Lines), for example by {example}"
@@ -244,8 +244,8 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         shown = f"{listed(titles)}"
         for theirs in self._own_names:
             if theirs not in titles and theirs not in map(printable, titles):
-                near = get_close_matches(theirs, titles, n=1)
-                guess = f"; perhaps {listed(near)} is meant" if near else ""
+                near = nearest(theirs, titles)
+                guess = f"; perhaps {listed([near])} is meant" if near else ""
                 raise BadRowsError(f"{self.name}: has no column '{theirs}', which --map names, but {shown}{guess}")
         names = [self._names[title] for title in titles]
         for name in {OPERATION, *NAMES.values()}:
@@ -285,8 +285,8 @@ class _Names(dict[str, str]):
 
 def _no_such_field(theirs: str, field: str, operation: str) -> str:
     known = ", ".join(COLUMNS[operation])
-    near = get_close_matches(field, COLUMNS[operation], n=1)
-    guess = f"; perhaps {near[0]} is meant" if near else ""
+    near = nearest(field, COLUMNS[operation])
+    guess = f"; perhaps {near} is meant" if near else ""
     return f"column {theirs} cannot be mapped to {field}: the fields of a {operation} are {known}{guess}"
 
 

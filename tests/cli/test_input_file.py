@@ -142,6 +142,12 @@ def test_a_file_is_named_without_what_would_steer_a_terminal(folder: Path) -> No
         list(rows)
 
 
+def test_standard_input_that_is_closed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(BadRowsError, match=r"^standard input: is closed$"):
+        RowsFile("-")
+
+
 @pytest.mark.parametrize("failing", ["TemporaryFile", "copyfileobj"])
 def test_a_private_copy_that_cannot_be_made_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str

@@ -522,10 +522,13 @@ OBJECT = {"player_unique_id": "a", "transaction_id": "t", "amount": 1}
         ("o.json", "\ufeff" + json.dumps({"orders": [OBJECT]}, indent=1), "jq -c . o.json"),
         ("o.json", json.dumps({"count": 2, "orders": [OBJECT] * 2}), "jq -c '.orders[]'"),
         ("o.json", json.dumps({"orders": [OBJECT] * 5000}), "jq -c '.orders[]'"),
+        ("o.json", json.dumps({"data": {"meta": 1, "page": {"rows": [OBJECT]}}}), "jq -c '.data.page.rows[]'"),
+        ("o.json.gz", gzip.compress(json.dumps([OBJECT]).encode()), "jq -c '.[]' o.json.gz"),
+        ("o.json", "[1, 2]", "jq -c '.[]' o.json"),
     ],
 )
 def test_a_json_document_is_refused_with_how_to_make_lines_of_it(
-    folder: Path, name: str, content: str, fix: str
+    folder: Path, name: str, content: str | bytes, fix: str
 ) -> None:
     said = refused(written(folder, content, name))
     assert "one object a line" in said
@@ -581,6 +584,11 @@ def test_a_mapped_column_that_is_not_there_is_named(folder: Path, name: str, con
     said = refused(written(folder, content, name), columns={"Order Id": "transaction_id"})
     assert "'Order Id', which --map names" in said
     assert "lacks" not in said
+
+
+def test_a_mapped_column_is_found_whatever_its_case_in_the_hint(folder: Path) -> None:
+    said = refused(written(folder, "Order ID,player_unique_id,amount\n"), columns={"ORDER_ID": "transaction_id"})
+    assert said.endswith("; perhaps 'Order ID' is meant")
 
 
 def test_a_field_that_is_not_there_is_answered_by_the_nearest(folder: Path) -> None:
