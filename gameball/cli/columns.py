@@ -191,8 +191,9 @@ PRIVATE: Final = frozenset({"email", "mobile"})
 
 
 def listed(titles: Iterable[str]) -> str:
-    """Titles as they were read, hidden characters shown."""
-    return ", ".join(f"'{printable(title)}'" for title in titles) or "none"
+    """Titles as they were read, hidden characters shown; the first 20."""
+    shown = [f"'{printable(title)}'" for title in titles]
+    return ", ".join([*shown[:20], *(["..."] if len(shown) > 20 else [])])  # noqa: PLR2004 (what a reader looks through)
 
 
 def suggestion(missing: Sequence[str], titles: Sequence[str]) -> str:

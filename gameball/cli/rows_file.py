@@ -176,7 +176,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         if not self.operations:
             raise BadRowsError(f"{self.name}: has no rows")
         if unseen:
-            raise BadRowsError(f"{self.name}: no row has {listed(unseen)}, which --map names")
+            raise BadRowsError(f"{self.name}: no row has {listed(sorted(unseen))}, which --map names")
         doubts.ends_open = isinstance(rows, Csv) and not lines.last.endswith(("\n", "\r"))
         self.doubts = doubts.sentences()
 
@@ -241,7 +241,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         titles = rows.titles
         if not all(map(is_utf8, titles)):
             raise BadRowsError(f"{self.name}: is not UTF-8 text: --encoding names another one, for example cp1252")
-        shown = f"{listed(titles)}"
+        shown = listed(titles)
         for theirs in self._own_names:
             if theirs not in titles and theirs not in map(printable, titles):
                 near = nearest(theirs, titles)

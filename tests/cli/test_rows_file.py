@@ -566,6 +566,12 @@ def test_titles_that_are_not_known_are_shown_and_the_nearest_suggested(
     assert said.isprintable()
 
 
+def test_of_many_titles_the_first_20_are_shown(folder: Path) -> None:
+    said = refused(written(folder, ",".join(f"c{n}" for n in range(500)) + "\n"))
+    assert "'c19', ...;" in said
+    assert "c20" not in said
+
+
 def test_a_column_can_be_mapped_by_the_name_that_the_message_shows(folder: Path) -> None:
     path = written(folder, "\u200bplayer_unique_id,transaction\u00a0id,amount\nada,o1,5\n")
     columns = {r"\u200bplayer_unique_id": "player_unique_id", r"transaction\xa0id": "transaction_id"}
