@@ -132,6 +132,14 @@ class Server:
     async def wait_for(self, condition: Callable[[], object]) -> None:
         await asyncio.to_thread(self.wait, condition)
 
+    async def read_all(self) -> None:
+        """Wait until all is read that clients had sent before, who have left since. Counts as a connection itself."""
+        mark = b"%d connections" % self.connections
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(mark)
+        writer.close()
+        await self.wait_for(lambda: mark in self.received and not self.open)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
