@@ -47,6 +47,8 @@ class CircuitBreaker:
         """Why no more rows are sent in this run."""
         self.pauses = 0
         """How often it opened."""
+        self.slowed_by: GameballError | None = None
+        """Why it opened the last time."""
         self._full_limit = self._limit = limit
         self._patience = patience
         self._wake = wake
@@ -118,6 +120,7 @@ class CircuitBreaker:
         if self._state is _State.CLOSED:
             self._opened_at = now
             self.pauses += 1
+            self.slowed_by = reason
         elif not self._probed and asked is None:
             return  # it was on its way already: nothing new
         end = self._opened_at + self._patience

@@ -10,6 +10,7 @@ from typing import Final, Self
 from attrs import define, field, frozen
 
 from gameball.bulk.rows import KINDS, Request, RowResult, amount_of
+from gameball.errors import GameballError
 from gameball.models.shared import Points
 from gameball.settings import RateLimit
 
@@ -52,6 +53,7 @@ class BulkReport:
         sent: How many times a row or a batch was sent, or tried to; resends included.
         looked_up: How many times a transaction was looked up.
         pauses: How many times everything waited because the API failed, or asked for it.
+        slowed_by: Why everything waited the last time, where it did in this run.
         problems: The first 1000 rows that were rejected or need a review.
         problems_left_out: How many more there are.
     """
@@ -66,6 +68,7 @@ class BulkReport:
     sent: int = 0
     looked_up: int = 0
     pauses: int = 0
+    slowed_by: GameballError | None = field(default=None, repr=False)
     problems: list[RowResult] = field(factory=list[RowResult], repr=False)
     problems_left_out: int = 0
 

@@ -71,6 +71,7 @@ class Tally:
     def update(self) -> None:
         """Bring what changes without an exchange up to date."""
         self.report.pauses = self._pauses + self._breaker.pauses
+        self.report.slowed_by = self._breaker.slowed_by
         self.report.seconds = self._clock() - self._began
 
 

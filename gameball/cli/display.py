@@ -185,6 +185,7 @@ class Display(AbstractContextManager["Display"]):
         self._began: tuple[float, int] | None = None
         self._due = 0.0
         self._stopping = False
+        self._reasons: set[str] = set()
         self._foot = Foot()
         self._stream = sys.stdout
 
@@ -195,6 +196,9 @@ class Display(AbstractContextManager["Display"]):
         if self._began is None:
             self._began = now, report.settled
             self._due = now + INTERVAL
+        if report.slowed_by is not None and (reason := str(report.slowed_by)) not in self._reasons:
+            self._reasons.add(reason)
+            say(f"slowing down: {reason}")
         if self._foot.there:
             bar = Table.grid(padding=(0, 1))
             bar.add_row(

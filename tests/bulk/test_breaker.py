@@ -45,6 +45,7 @@ async def test_a_wait_that_the_api_asks_for_holds_for_the_whole_run(api: Api, ca
     report = await caller.bulk.run(pays(200), concurrency=4)
 
     assert (report.applied, report.rejected, report.pauses) == (200, 0, 1)
+    assert isinstance(report.slowed_by, RateLimitedError)
     assert max(later - before for before, later in pairwise(times)) >= 1
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from gameball import Gameball
+from gameball.bulk import breaker
 from gameball.bulk.journal import Journal
 from gameball.cli.rows_file import RowsFile
 from gameball.sandbox import Sandbox
-from gameball.sandbox.faults import Status
+from gameball.sandbox.faults import Status, TooManyRequests
 from tests.cli.commands import COMMAND, Bulk, orders, times
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -112,6 +113,16 @@ def test_what_was_rejected_is_reported_and_can_be_run_again(sandbox: Sandbox, bu
     assert bulk("run", "failed.csv") == 0
     assert "failed.csv: 1 row (1 redeem)" in bulk.said
     assert times(sandbox)["r2"] == 1
+
+
+def test_the_reason_of_a_slow_down_is_said_once(sandbox: Sandbox, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.1)
+    orders(9)
+    sandbox.faults.arm("transactions.cashback", TooManyRequests(), times=3)
+    assert bulk("run", "orders.csv", "--concurrency", "1") == 0
+    (line,) = re.findall(r"^slowing down: (.*)$", bulk.said, re.MULTILINE)
+    assert line.startswith("too many requests")
+    assert re.search(r"points, .* [1-9] slow-downs?$", bulk.said, re.MULTILINE)
 
 
 @pytest.fixture
