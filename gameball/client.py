@@ -74,7 +74,7 @@ class _Client(ResourceBase[Mode]):
             timeouts,
             connections,
             session=session,
-            proxy=settings.proxy(proxy),
+            proxy=settings.proxy(proxy, base_url=self._address, allow_http=allow_http),
             tls=ssl,
         )
         self._furnish(
@@ -170,7 +170,8 @@ class _Client(ResourceBase[Mode]):
         return await self._delivery.send(raw(method, path, query=query, json=json, replay=replay))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._address!r})"
+        # A debugger may ask before __init__ is done.
+        return f"{type(self).__name__}(base_url={getattr(self, '_address', None)!r})"
 
 
 def _check_kind(name: str, value: object, kind: type) -> None:
@@ -227,6 +228,8 @@ class AsyncGameball(_Client[Async]):
             CredentialsError: There are no keys, or one of them cannot be used.
             InvalidRequestError: A setting breaks its rule.
         """
+        # What records the locals of a traceback's frames must not find them here.
+        api_key, secret_key, partner_token = map(settings.sealed, (api_key, secret_key, partner_token))
         self._open(
             api_key,
             secret_key,
@@ -314,6 +317,8 @@ class Gameball(_Client[Sync]):
             CredentialsError: There are no keys, or one of them cannot be used.
             InvalidRequestError: A setting breaks its rule.
         """
+        # What records the locals of a traceback's frames must not find them here.
+        api_key, secret_key, partner_token = map(settings.sealed, (api_key, secret_key, partner_token))
         self._open(
             api_key,
             secret_key,

@@ -1,11 +1,13 @@
 """What a client is told once: keys, where the API is, how long to wait, how often to try.
 
 What is not given comes from the environment: `GAMEBALL_API_KEY`, `GAMEBALL_SECRET_KEY`, `GAMEBALL_PARTNER_TOKEN` and
-`GAMEBALL_BASE_URL`, or from a file named by the same name with `_FILE` behind it.
+`GAMEBALL_BASE_URL`, or from a file named by the same name with `_FILE` behind it. `GAMEBALL_ALLOW_HTTP=1` permits plain
+http, as `allow_http=True` does.
 """
 
 import ipaddress
 import os
+import re
 import string
 from collections.abc import Mapping
 from pathlib import Path
@@ -185,7 +187,8 @@ def base_url(given: str | None, *, allow_http: bool) -> str:
     """
     if given is not None and not isinstance(given, str):
         raise _bad_url("must be a str")
-    text = (given if given is not None else _from_environment("base_url") or LIVE).strip()
+    found = None if given is not None else _from_environment("base_url")
+    text = (given if given is not None else found.reveal() if found is not None else LIVE).strip()
     url = _split(text)
     if url is None:
         raise _bad_url("is not an address")
@@ -193,22 +196,27 @@ def base_url(given: str | None, *, allow_http: bool) -> str:
         raise _bad_url("must start with https:// and name a host")
     if url.username is not None or set(text) & {"?", "#"} or any(map(_unprintable, text)):
         raise _bad_url("must be scheme, host and path only, without user, query, fragment or white space")
-    if url.scheme == "http" and not allow_http and not _is_loopback(url):
+    if url.scheme == "http" and not (allow_http or _http_is_allowed()) and not _is_loopback(url):
         raise _bad_url("must be https: keys do not travel in the clear, except to this machine or with allow_http=True")
     return text.rstrip("/")
 
 
-def proxy(given: str | None) -> str | None:
+def proxy(given: str | None, *, base_url: str, allow_http: bool) -> str | None:
     """A proxy's address; it may hold a user and a password.
 
     Raises:
-        InvalidRequestError: Not an http(s) address.
+        InvalidRequestError: Not an http(s) address; another machine's, for a plain http `base_url` on this one.
     """
     if given is None:
         return None
     url = _split(given) if isinstance(given, str) else None
     if url is None or url.scheme not in ("http", "https") or not url.hostname or any(map(_unprintable, given)):
         raise InvalidRequestError("proxy must be an http:// or https:// address", field="proxy")
+    if base_url.startswith("http:") and not (allow_http or _http_is_allowed()) and not _is_loopback(url):
+        raise InvalidRequestError(
+            "proxy must be on this machine where base_url is plain http: keys do not travel to another in the clear",
+            field="proxy",
+        )
     return given
 
 
@@ -238,40 +246,55 @@ def free_headers(given: Mapping[str, str]) -> Mapping[str, str]:
     return dict(given)
 
 
+_BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
+
+
 def _split(text: str) -> SplitResult | None:
     try:
         url = urlsplit(text)
         url.port  # noqa: B018  (reading it is what checks it)
     except ValueError:  # its own sentence may repeat a password
         return None
-    return url
+    # urlsplit takes what is in brackets for the whole name, and [::1].example.com for this machine.
+    host = url.netloc.rpartition("@")[2]
+    return url if "[" not in host or _BRACKETED.fullmatch(host) else None
 
 
 def _secret(name: str, given: str | Secret | None) -> Secret | None:
+    """A key as a Secret: from here on no frame of a traceback holds its text."""
     if given is not None and not isinstance(given, str | Secret):
         raise CredentialsError(f"{name} must be a str or a Secret")
-    text = given.reveal() if isinstance(given, Secret) else given if given is not None else _from_environment(name)
-    if text is None:
+    found = given if isinstance(given, Secret) else sealed(given) or _from_environment(name)
+    if found is None:
         return None
-    if not text.strip():
+    if not found.reveal().strip():
         raise CredentialsError(f"{name} is empty")
-    if any(map(_unprintable, text.strip())):
+    if any(map(_unprintable, found.reveal().strip())):
         raise CredentialsError(f"{name} must be printable ASCII without white space or line breaks inside")
-    return Secret(text.strip())
+    return Secret(found.reveal().strip())
 
 
-def _from_environment(name: str) -> str | None:
+def sealed(given: Any) -> Any:
+    """A key that was given as text, as a Secret; whatever else was given, as it is."""
+    return Secret(given) if isinstance(given, str) else given
+
+
+def _from_environment(name: str) -> Secret | None:
     variable = f"GAMEBALL_{name.upper()}"
-    if text := os.environ.get(variable, "").strip():
-        return text
+    if os.environ.get(variable, "").strip():
+        return Secret(os.environ[variable])
     path = os.environ.get(f"{variable}_FILE")
     if not path:
         return None
     try:
-        return Path(path).read_text(encoding="utf-8-sig").strip()  # Notepad writes a mark
+        return Secret(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
     raise CredentialsError(f"{name}: the file that {variable}_FILE names cannot be read: {reason}")
+
+
+def _http_is_allowed() -> bool:
+    return os.environ.get("GAMEBALL_ALLOW_HTTP", "").strip().casefold() in ("1", "true", "yes", "on")
 
 
 def _unprintable(character: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gameball import Gameball
 from gameball.errors import CredentialsError, GameballError, InvalidRequestError
 from gameball.settings import LIVE, Credentials, Retries, Secret, Timeouts, base_url, credentials, free_headers, proxy
 
@@ -17,7 +18,7 @@ NAMES = ("api_key", "secret_key", "partner_token")
 
 @pytest.fixture(autouse=True)
 def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*NAMES, "base_url"):
+    for name in (*NAMES, "base_url", "allow_http"):
         monkeypatch.delenv(f"GAMEBALL_{name.upper()}", raising=False)
         monkeypatch.delenv(f"GAMEBALL_{name.upper()}_FILE", raising=False)
 
@@ -291,7 +292,7 @@ def test_a_base_url_that_is_no_text_is_refused() -> None:
 
 @pytest.mark.parametrize("url", ["http://proxy:3128", "https://user:hunter2@proxy.example/", "http://[::1]:8080", None])
 def test_a_proxy_is_an_address_perhaps_with_a_password(url: str | None) -> None:
-    assert proxy(url) == url
+    assert proxy(url, base_url="https://api.test", allow_http=False) == url
 
 
 @pytest.mark.parametrize(
@@ -304,7 +305,7 @@ def test_a_proxy_is_an_address_perhaps_with_a_password(url: str | None) -> None:
 )
 def test_what_is_no_proxy_is_refused_without_being_told(url: Any) -> None:
     with pytest.raises(InvalidRequestError, match=r"^proxy must be an http:// or https:// address$") as refusal:
-        proxy(url)
+        proxy(url, base_url="https://api.test", allow_http=False)
 
     assert refusal.value.field == "proxy"
     assert refusal.value.__context__ is None
@@ -315,7 +316,7 @@ def test_a_proxy_of_the_environment_is_never_read(monkeypatch: pytest.MonkeyPatc
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "GAMEBALL_PROXY"):
         monkeypatch.setenv(name, "http://elsewhere:1")
 
-    assert proxy(None) is None
+    assert proxy(None, base_url="https://api.test", allow_http=False) is None
 
 
 # --- headers of the caller's own
@@ -399,3 +400,81 @@ def test_an_int_is_as_good_as_a_float() -> None:
 
 def test_settings_errors_are_of_the_family() -> None:
     assert issubclass(CredentialsError, GameballError)
+
+
+# --- keys in the clear
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1].example.com/a", "http://[::1]x/a", "http://user@[::1]/a", "http://127.0.0.1.example.com"]
+)
+def test_an_address_that_only_looks_like_this_machine_is_refused(address: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^base_url "):
+        base_url(address, allow_http=False)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1]:8765/a", "http://[::1]/a", "http://127.0.0.2/a", "http://localhost:1"]
+)
+def test_an_address_of_this_machine_may_be_plain_http(address: str) -> None:
+    assert base_url(address, allow_http=False) == address
+
+
+@pytest.mark.parametrize("word", ["1", "true", "YES", " on "])
+def test_the_environment_may_permit_plain_http(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAMEBALL_ALLOW_HTTP", word)
+    assert base_url("http://sandbox:8765/api", allow_http=False) == "http://sandbox:8765/api"
+
+
+@pytest.mark.parametrize("word", ["0", "", "no", "perhaps"])
+def test_any_other_word_permits_nothing(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAMEBALL_ALLOW_HTTP", word)
+    with pytest.raises(InvalidRequestError, match="must be https"):
+        base_url("http://sandbox:8765/api", allow_http=False)
+
+
+@pytest.mark.parametrize("address", ["http://proxy.corp:3128", "https://proxy.corp", "http://[::1].example.com"])
+def test_a_proxy_elsewhere_is_refused_for_plain_http_to_this_machine(address: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^proxy must be"):
+        proxy(address, base_url="http://localhost:1/api", allow_http=False)
+
+
+def test_a_proxy_on_this_machine_may_serve_plain_http_to_it() -> None:
+    address = "http://127.0.0.1:3128"
+    assert proxy(address, base_url="http://localhost:1/api", allow_http=False) == address
+
+
+def test_a_proxy_elsewhere_may_serve_plain_http_that_was_allowed() -> None:
+    address = "http://proxy.corp:3128"
+    assert proxy(address, base_url="http://sandbox:1/api", allow_http=True) == address
+
+
+@pytest.mark.parametrize("key", ["live-key with blanks", "live-key-é", "live-key\nx"])
+@pytest.mark.parametrize("where", ["argument", "environment", "file"])
+def test_a_malformed_key_is_in_no_local_of_the_traceback(
+    key: str, where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    arguments: list[str | None] = [None, "another-secret-key"]
+    if where == "argument":
+        arguments[0] = key
+    elif where == "environment":
+        monkeypatch.setenv("GAMEBALL_API_KEY", key)
+    else:
+        (tmp_path / "key").write_text(key, encoding="utf-8")
+        monkeypatch.setenv("GAMEBALL_API_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(CredentialsError) as refused:
+        Gameball(*arguments)
+    shown = "".join(
+        f"{frame.f_code.co_name} {frame.f_locals!r}\n"
+        for frame, _ in traceback.walk_tb(refused.value.__traceback__)
+        if frame.f_code.co_filename != __file__
+    )
+    assert "_secret" in shown
+    assert "live-key" not in shown
+    assert "another-secret-key" not in shown
+
+
+def test_a_key_file_may_begin_with_a_byte_order_mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbfthe-key-of-a-file\r\n")
+    monkeypatch.setenv("GAMEBALL_API_KEY_FILE", str(tmp_path / "key"))
+    assert credentials(None, "the-secret-key", None).api_key == Secret("the-key-of-a-file")

@@ -23,7 +23,7 @@ import msgspec
 from cattrs import Converter
 
 from gameball.core.http import Request, Response
-from gameball.core.operation import Operation
+from gameball.core.operation import Operation, Replay
 from gameball.errors import APIError, InvalidRequestError, UnexpectedAnswerError, api_error
 from gameball.models.batches import BatchId
 from gameball.models.clients import UNSET
@@ -111,6 +111,7 @@ def encode(operation: Operation[Any], headers: Mapping[str, str] | None = None) 
             signature=operation.signature,
             headers={**headers, **operation.headers} if headers else operation.headers,
             body=body,
+            fresh=operation.replay is Replay.NEVER,
         )
     raise refuse("query or json", f"must be plain JSON of valid text and numbers ({kind})")
 

@@ -17,6 +17,8 @@ class Request:
     signature: Signature
     headers: Mapping[str, str] = field(factory=dict[str, str])
     body: bytes | None = field(default=None, repr=False)
+    fresh: bool = False
+    """Whether it goes on a connection that no request has used before: a kept one may break under it."""
 
 
 @frozen(kw_only=True)
@@ -35,6 +37,8 @@ class Fault(Enum):
     TLS = "tls"
     TIME = "time"
     SIZE = "size"
+    UNUSABLE = "unusable"
+    """Asking again is no use: a session that is closed, a proxy that refuses, a bug."""
 
 
 @frozen(kw_only=True)

@@ -236,11 +236,8 @@ def _replace() -> None:
     # The thread did not come along into the child, and its lock may have been held. The old object is kept:
     # finalising a loop whose selector is shared with the parent would disturb the parent.
     global _loop_thread  # noqa: PLW0603 (one per process, replaced whole)
-    _parents.append(_loop_thread)
+    fork.keep(_loop_thread)
     _loop_thread = LoopThread()
-
-
-_parents: list[LoopThread] = []
 
 
 def _stop() -> None:

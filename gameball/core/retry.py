@@ -342,8 +342,8 @@ class CallState:
 
 
 def _is_final(problem: Problem | None) -> bool:
-    """A certificate does not get better by asking again."""
-    return isinstance(problem, Failure) and problem.fault is Fault.TLS and not problem.sent
+    """Neither a certificate nor a session that is closed gets better by asking again."""
+    return isinstance(problem, Failure) and problem.fault in (Fault.TLS, Fault.UNUSABLE) and not problem.sent
 
 
 def _as_duplicate(problem: Problem | None) -> TypeGuard[APIError]:

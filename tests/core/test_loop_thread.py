@@ -102,7 +102,7 @@ def test_one_client_serves_several_asyncio_runs_and_leaves_no_session_of_an_ende
         server.wait(lambda: server.open == 0)  # the loop that ended has closed its connections
 
     assert [seen.connection for seen in server.requests] == [1, 2, 3, 4]
-    assert len(client._delivery.transport._sessions) == 1
+    assert len(client._delivery.transport._by_loop) == 1
 
 
 def test_a_loop_for_each_test_works_without_closing_the_client(server: Server) -> None:
@@ -484,7 +484,7 @@ def test_a_fork_replaces_the_loop_thread_and_keeps_the_parents(monkeypatch: pyte
     before = loop_thread._loop_thread
     parents: list[loop_thread.LoopThread] = []
     monkeypatch.setattr(loop_thread, "_loop_thread", before)
-    monkeypatch.setattr(loop_thread, "_parents", parents)
+    monkeypatch.setattr("gameball.core.fork._kept", parents)
     loop_thread._replace()
 
     assert loop_thread._loop_thread is not before

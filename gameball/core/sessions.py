@@ -1,0 +1,222 @@
+"""One aiohttp session per loop and process, and the connector that hands out only clean connections."""
+
+import asyncio
+import os
+import select
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from attrs import define, field
+
+from gameball.core import fork
+from gameball.core.operation import Signature
+
+if TYPE_CHECKING:
+    from aiohttp.tracing import Trace
+
+
+class UncleanConnectionError(aiohttp.ClientConnectionError):
+    """Unread bytes are on a connection: they would pass for the response to the next request."""
+
+
+def is_clean(connection: Connection) -> bool:
+    """Whether nothing was read from a connection that no request of ours asked for."""
+    return connection.protocol is not None and not connection.protocol.should_close
+
+
+def is_quiet(connection: Connection) -> bool:
+    """Whether a connection's socket is open, with nothing to read: no bytes and no end, as far as the system knows."""
+    transport = connection.transport
+    socket = None if transport is None else transport.get_extra_info("socket")
+    if transport is None or transport.is_closing() or socket is None:
+        return False
+    return not _readable(socket.fileno())
+
+
+if hasattr(select, "poll"):
+
+    def _readable(descriptor: int) -> bool:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
+
+else:  # Windows
+
+    def _readable(descriptor: int) -> bool:
+        return bool(select.select([descriptor], [], [], 0)[0])
+
+
+DISTRUST: Final = 30.0
+"""Seconds for which no connection is kept after one broke that had been: its server may close after each response."""
+
+
+class CleanConnector(aiohttp.TCPConnector):
+    """Hands out only clean, open connections.
+
+    A kept connection may have been closed by the other side, or hold bytes that nobody asked for, without the loop
+    having noticed: it is discarded and another taken, which costs the request nothing.
+    """
+
+    def __init__(self, *, force_close: bool = False) -> None:
+        super().__init__(limit=0, force_close=force_close)
+        self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._distrusted_until = 0.0
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list["Trace"], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """A connection that was just opened, or a kept one that is clean and quiet."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol not in self._used:
+                if connection.protocol is None or not is_clean(connection):
+                    connection.close()
+                    raise UncleanConnectionError
+                self._used.add(connection.protocol)
+                return connection
+            if monotonic() >= self._distrusted_until and is_clean(connection) and is_quiet(connection):
+                return connection
+            connection.close()
+
+    def distrust_kept(self) -> None:
+        """Use no kept connection for a while: one has just broken."""
+        self._distrusted_until = monotonic() + DISTRUST
+
+
+class SharedTimer:
+    """The one timer of a loop's exchanges, set for the next of them to expire: one for each makes all calls dearer."""
+
+    def __init__(self) -> None:
+        self._due: dict[asyncio.Timeout, float] = {}
+        self._next: asyncio.TimerHandle | None = None
+
+    def set(self, timeout: asyncio.Timeout, when: float) -> None:
+        """Have an entered timeout expire at this time of the loop's clock, if it is not cleared before."""
+        self._due[timeout] = when
+        if self._next is None or when < self._next.when():
+            self._expire_at(when)
+
+    def clear(self, timeout: asyncio.Timeout) -> None:
+        """Forget a timeout: its exchange has ended."""
+        self._due.pop(timeout, None)
+
+    def _expire_at(self, when: float) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next = asyncio.get_running_loop().call_at(when, self._expire)
+
+    def _expire(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for timeout in [timeout for timeout, when in self._due.items() if when <= now]:
+            self.clear(timeout)
+            timeout.reschedule(now)
+        self._next = None
+        if self._due:
+            self._expire_at(min(self._due.values()))
+
+
+@define(eq=False)
+class LoopSessions:
+    """What the exchanges of one loop share."""
+
+    slots: asyncio.Semaphore
+    user_session: aiohttp.ClientSession | None = None
+    """Sends instead of ours; it is not ours to close."""
+    timer: SharedTimer = field(factory=SharedTimer, init=False)
+    loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
+    _connectors: Mapping[bool, CleanConnector] = field(factory=dict[bool, CleanConnector], init=False)
+    _sessions: Mapping[tuple[Signature, bool], aiohttp.ClientSession] = field(
+        factory=dict[tuple[Signature, bool], aiohttp.ClientSession], init=False
+    )
+    _process: int = field(factory=os.getpid, init=False)
+    _closer: AsyncGenerator[None] | None = field(default=None, init=False)
+    _closing: asyncio.Task[None] | None = field(default=None, init=False)
+
+    async def open(self, headers: Mapping[Signature, Mapping[str, str] | None]) -> None:
+        """Open sessions of our own; each sends the headers of its signature with every request."""
+        for ended in [other for other in _open if other.loop.is_closed()]:
+            ended.let_go()
+        self._connectors = {fresh: CleanConnector(force_close=fresh) for fresh in (False, True)}
+        self._sessions = {
+            (signature, fresh): aiohttp.ClientSession(
+                connector=connector,
+                connector_owner=False,
+                headers=own,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+            for fresh, connector in self._connectors.items()
+            for signature, own in headers.items()
+        }
+        self._closer = self._close_with_the_loop()
+        await anext(self._closer)
+
+    def session(self, signature: Signature, *, fresh: bool) -> aiohttp.ClientSession:
+        """The session that signs so; `fresh`: on a connection that no request has used before."""
+        return self.user_session or self._sessions[signature, fresh]
+
+    def distrust_kept(self) -> None:
+        """Use no kept connection for a while: one has just broken."""
+        if self._connectors:
+            self._connectors[False].distrust_kept()
+
+    async def _close_with_the_loop(self) -> AsyncGenerator[None]:
+        """Close the sessions when the loop ends.
+
+        A started generator is closed by `asyncio.run` inside its own loop, the only place where an aiohttp
+        session can be closed in good order.
+        """
+        _open.add(self)
+        try:
+            yield
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the sessions. Twice is fine, and so is at the same time as the loop ends."""
+        _open.discard(self)
+        for session in self._sessions.values():
+            await session.close()
+        for connector in self._connectors.values():
+            await connector.close()
+
+    def close_from_outside(self) -> None:
+        """Have the sessions closed by their own loop, some time later; those of a loop that is closed are let go."""
+        if self._process != os.getpid():
+            return
+        with suppress(RuntimeError):  # the loop has been closed in between
+            if not self.loop.is_closed():
+                self.loop.call_soon_threadsafe(self._close_soon)
+                return
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget what belongs to a loop that was closed without ending its generators, as far as it can be closed."""
+        _open.discard(self)
+        for session in self._sessions.values():
+            session.detach()
+        for connector in self._connectors.values():
+            with suppress(StopIteration):  # there is nothing to wait for without a loop
+                next(connector.close().__await__())
+
+    def _close_soon(self) -> None:
+        self._closing = self.loop.create_task(self.close())
+
+
+_open: set[LoopSessions] = set()
+"""Sessions live until they are closed or their loop ends, even when their client is forgotten before."""
+
+
+def _leave_to_the_parent() -> None:
+    global _open  # noqa: PLW0603 (one per process)
+    fork.keep(_open)
+    _open = set()
+
+
+fork.in_child(_leave_to_the_parent)

@@ -1,0 +1,231 @@
+"""Connections as loops, servers and proxies leave them: only clean, open ones are used, and none is left behind."""
+
+import asyncio
+import gc
+import logging
+import ssl
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+
+from gameball import AsyncGameball, ConnectionFailedError, Gameball, OutcomeUnknownError, RateLimit, Timeouts
+from tests.support.server import API_KEY, SECRET_KEY, Server
+
+KEYS = (API_KEY, SECRET_KEY)
+FILES = Path("/proc/self/fd")
+HOLD = {"holdReference": "h1", "playerUniqueId": "p", "holdPoints": 1}
+
+
+@pytest.fixture
+def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Contexts for a server and for its client."""
+    authority = trustme.CA()
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(serving)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    return serving, trusting
+
+
+# --- servers and proxies that close
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_a_connection_that_was_closed_while_the_loop_was_busy_is_not_used(
+    secure: bool,  # noqa: FBT001
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    serving, trusting = tls if secure else (None, None)
+    with Server(tls=serving).script((Server.answer(HOLD), 0.02, "close"), Server.answer(HOLD)) as server:
+        async with AsyncGameball(*KEYS, base_url=server.base_url, allow_http=True, ssl=trusting) as client:
+            await client.configurations.cashback()
+            time.sleep(0.1)  # noqa: ASYNC251 (the loop does not see that the server closes)
+            held = await client.transactions.hold(player_unique_id="p", hold_points=1)
+
+    assert held.hold_reference == "h1"
+    assert [seen.connection for seen in server.requests] == [1, 2]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.0005, 0.005], ids=["at once", "0.5 ms later", "5 ms later"])
+async def test_holds_through_a_proxy_that_closes_after_each_response_all_give_values(delay: float) -> None:
+    """A kept connection may break under a hold, which cannot be looked up: it takes one that nobody has used."""
+    with Server().script((Server.answer(HOLD), delay, "close")) as server:
+        async with AsyncGameball(*KEYS, base_url=server.base_url) as client:
+            for _ in range(40):
+                assert (await client.transactions.hold(player_unique_id="p", hold_points=1)).hold_points == 1
+
+    assert len(server.requests) == 40
+
+
+@pytest.mark.parametrize("ending", ["close", "reset"])
+async def test_reads_through_a_proxy_that_closes_after_each_response_soon_keep_no_connection(ending: str) -> None:
+    page = Server.answer({"transactions": [], "count": 0, "total": 0})
+    with Server().script((page, 0.001, ending)) as server:  # type: ignore[arg-type]
+        async with AsyncGameball(*KEYS, base_url=server.base_url) as client:
+            for _ in range(40):
+                assert (await client.transactions.list()).transactions == ()
+
+    assert len(server.requests) <= 42
+
+
+async def test_a_server_that_speaks_first_on_every_connection_is_not_asked_for_ever() -> None:
+    with Server() as server:
+        server.greeting = Server.answer()
+        async with AsyncGameball(*KEYS, base_url=server.base_url, timeouts=Timeouts(total=2)) as client:
+            with pytest.raises((ConnectionFailedError, OutcomeUnknownError)):
+                await client.transactions.hold(player_unique_id="p", hold_points=1)
+        assert server.connections <= 5
+
+
+# --- loops that end, and loops side by side
+
+
+def open_files() -> int:
+    return len(list(FILES.iterdir()))
+
+
+@pytest.mark.skipif(not FILES.is_dir(), reason="counts open files as Linux lists them")
+@pytest.mark.parametrize("one_client", [True, False], ids=["one client", "a client each"])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio's own, for a loop that was closed over open sockets
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_loops_that_are_closed_by_hand_leave_no_socket(server: Server, one_client: bool) -> None:  # noqa: FBT001
+    kept = AsyncGameball(*KEYS, base_url=server.base_url)
+
+    def job(number: int) -> None:
+        client = kept if one_client else AsyncGameball(*KEYS, base_url=server.base_url)
+        loop = asyncio.new_event_loop()
+        call = client.transactions.cashback(player_unique_id="p", transaction_id=f"t{number}", amount=1)
+        loop.run_until_complete(call)
+        loop.close()
+
+    job(0)
+    gc.collect()
+    before = open_files()
+    for number in range(1, 20):
+        job(number)
+    gc.collect()
+    assert open_files() - before <= 4
+
+
+def test_a_client_with_a_rate_limit_serves_several_loops_at_once(server: Server) -> None:
+    client = AsyncGameball(*KEYS, base_url=server.base_url, rate_limit=RateLimit((1, 0.005)))
+    ended: list[int] = []
+
+    async def several(start: int) -> None:
+        for number in range(start, start + 8, 2):
+            calls = (
+                client.transactions.cashback(player_unique_id="p", transaction_id=f"t{number + n}", amount=1)
+                for n in range(2)
+            )
+            ended.append(len(await asyncio.gather(*calls)))
+
+    threads = [
+        threading.Thread(target=lambda n=n: asyncio.run(asyncio.wait_for(several(n * 100), 20))) for n in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(25)
+    assert sum(ended) == 24
+
+
+# --- what cannot get better
+
+
+async def test_a_session_of_the_user_that_is_closed_is_named_after_one_try(server: Server) -> None:
+    session = aiohttp.ClientSession()
+    await session.close()
+    client = AsyncGameball(*KEYS, base_url=server.base_url, session=session)
+    with pytest.raises(ConnectionFailedError, match="the session that was passed is closed") as failed:
+        await client.transactions.list()
+    assert failed.value.attempts == 1
+
+
+def test_a_session_of_another_loop_is_named(server: Server) -> None:
+    loop = asyncio.new_event_loop()
+
+    async def make() -> tuple[aiohttp.ClientSession, AsyncGameball]:
+        session = aiohttp.ClientSession()
+        client = AsyncGameball(*KEYS, base_url=server.base_url, session=session)
+        await client.transactions.cashback(player_unique_id="p", transaction_id="t", amount=1)
+        return session, client
+
+    session, client = loop.run_until_complete(make())
+    with pytest.raises(ConnectionFailedError, match="belongs to another event loop"):
+        asyncio.run(client.transactions.list())
+    loop.run_until_complete(session.close())
+    loop.close()
+
+
+@contextmanager
+def proxy_that_refuses(status: int) -> Iterator[Server]:
+    refusal = f"HTTP/1.1 {status} No\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n".encode()
+    with Server().script((refusal, "close")) as server:
+        yield server
+
+
+@pytest.mark.parametrize(("status", "tries"), [(407, 1), (403, 1), (502, 4)])
+def test_a_proxy_that_refuses_to_connect_is_named_with_its_status(status: int, tries: int) -> None:
+    with proxy_that_refuses(status) as proxy, ExitStack() as stack:
+        address = f"http://user:hunter22@127.0.0.1:{proxy.port}"
+        client = stack.enter_context(Gameball(*KEYS, base_url="https://api.example.invalid/a", proxy=address))
+        with pytest.raises(ConnectionFailedError, match=f"the proxy refused to connect, with HTTP {status}") as failed:
+            client.transactions.list()
+    assert failed.value.attempts == tries
+    assert len(proxy.requests) == tries
+    assert "hunter22" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "broken", [TypeError("missing 1 argument"), KeyError(API_KEY), AttributeError("no such thing")]
+)
+def test_a_bug_beneath_is_tried_once_and_found_in_the_debug_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: Exception
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise broken
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", fail)
+    client = Gameball(*KEYS, base_url="http://127.0.0.1:9/a")
+    with caplog.at_level(logging.DEBUG, "gameball"), pytest.raises(ConnectionFailedError) as failed:
+        client.transactions.list()
+    assert failed.value.attempts == 1
+    assert type(broken).__name__ in str(failed.value)
+    assert "test_sessions.py" in caplog.text
+    assert API_KEY not in caplog.text
+
+
+# --- nothing secret in a frame
+
+
+def secrets_in_frames(error: BaseException | None) -> list[str]:
+    found: list[str] = []
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                found += [
+                    f"{frame.f_code.co_name}: {name}"
+                    for name, value in frame.f_locals.items()
+                    if API_KEY in repr(value) or SECRET_KEY in repr(value)
+                ]
+        error = error.__cause__ or error.__context__
+    return found
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "by a proxy"])
+async def test_a_cancelled_call_leaves_no_key_in_any_frame(proxied: bool) -> None:  # noqa: FBT001
+    with Server().script("hang") as server:
+        settings: dict[str, Any] = {"proxy": server.origin} if proxied else {}
+        async with AsyncGameball(*KEYS, base_url=server.base_url, **settings) as client:
+            with pytest.raises(TimeoutError) as ended:
+                async with asyncio.timeout(0.1):
+                    await client.transactions.hold(player_unique_id="p", hold_points=1)
+    assert secrets_in_frames(ended.value) == []
