@@ -1,14 +1,12 @@
 """`gameball bulk`: the rows of a file planned, sent, resumed and reported."""
 
 import re
-import signal
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from enum import IntEnum
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
 import msgspec
 from attrs import frozen
@@ -24,6 +22,7 @@ from gameball.cli.columns import OPERATIONS
 from gameball.cli.display import Display, agreed, command, complain, count, counted, say, show_end, show_plan, states
 from gameball.cli.failed_rows import private_file, write_rows
 from gameball.cli.input_file import BadRowsError, temporary_files
+from gameball.cli.interrupts import Interrupts
 from gameball.cli.origin import Origin, note, noted, with_others
 from gameball.cli.rows_file import RowsFile
 from gameball.client import Gameball
@@ -316,7 +315,7 @@ def _planned(rows: RowsFile, limit: RateLimit | None) -> BulkPlan:
 
 def _run_to_the_end(
     send: Callable[[Callable[[BulkReport], object], threading.Event], BulkReport],
-    interrupts: "_Interrupts",
+    interrupts: Interrupts,
     *,
     rows: int,
     journal: Path | None,
@@ -325,13 +324,13 @@ def _run_to_the_end(
 ) -> int:
     """Run until the end, or until Ctrl-C; show the report, and how to go on."""
     stopped: BulkStoppedError | None = None
-    begun = False
+    is_noted = False
 
     def show(report: BulkReport) -> None:
-        nonlocal begun
-        if not begun and journal is not None and origin is not None:
+        nonlocal is_noted
+        if not is_noted and journal is not None and origin is not None:
             note(journal, origin)  # not before: until now the journal may have been another run's
-        begun = True
+        is_noted = True
         display.show(report)
 
     with interrupts.stopping() as stop, Display(rows, stop) as display:
@@ -356,52 +355,11 @@ def _run_to_the_end(
     return Exit.INTERRUPTED if stopped is None else Exit.FAILED
 
 
-class _Interrupts:
-    """Ctrl-C, and what ends a program from elsewhere: SIGTERM, and SIGHUP of a terminal that is closed.
-
-    In a run the first one sets an event, and a second one ends the run at once; elsewhere one ends the command.
-    """
-
-    def __init__(self) -> None:
-        self._stop: threading.Event | None = None
-        self._before = {number: signal.getsignal(number) for number in self._numbers()}
-
-    @staticmethod
-    def _numbers() -> Iterator[signal.Signals]:
-        yield signal.SIGINT
-        yield signal.SIGTERM
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-            yield signal.SIGHUP
-
-    def __enter__(self) -> Self:
-        for number in self._before:
-            signal.signal(number, self._interrupted)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    @contextmanager
-    def stopping(self) -> Generator[threading.Event]:
-        """While a run goes: the event that the first interrupt sets."""
-        self._stop = threading.Event()
-        try:
-            yield self._stop
-        finally:
-            self._stop = None
-
-    def _interrupted(self, number: int, _: FrameType | None) -> None:
-        if self._stop is None or (self._stop.is_set() and number != getattr(signal, "SIGHUP", None)):
-            raise KeyboardInterrupt
-        self._stop.set()  # a shell may send a second SIGHUP after the terminal's own
-
-
 @contextmanager
-def _ends() -> Generator[_Interrupts]:
+def _ends() -> Generator[Interrupts]:
     """Print an error as a sentence, and exit with its code."""
     try:
-        with _Interrupts() as interrupts:
+        with Interrupts() as interrupts:
             yield interrupts
             return
     except (BadRowsError, CredentialsError, InvalidRequestError, JournalError) as error:
