@@ -31,6 +31,7 @@ class Options:
     allow_remote: bool = _option("Permit a host that other machines can reach.", default=False)
     db: str = _option("The file that keeps the ledger; in memory without one.", default=":memory:")
     quirks: bool = _option("Answer with the contradictions of the API's own pages.", default=False)
+    no_control: bool = _option("Leave out the control API and the console below /_sandbox/.", default=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +55,7 @@ def serve(options: Options) -> int:
         return _give_up("a port is a number from 0 to 65535.")
     with _stop_signals() as stop, ExitStack() as running:
         try:
-            sandbox = running.enter_context(Sandbox(**asdict(options)))
+            sandbox = running.enter_context(_sandbox(options))
         except ValueError as reason:
             return _give_up(f"{reason}.".replace("allow_remote=True", "--allow-remote"))
         except OSError as reason:
@@ -65,6 +66,11 @@ def serve(options: Options) -> int:
         sys.stdout.flush()
         stop.wait()
     return 0
+
+
+def _sandbox(options: Options) -> Sandbox:
+    settings = asdict(options)
+    return Sandbox(control=not settings.pop("no_control"), **settings)
 
 
 @contextmanager

@@ -6,7 +6,18 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from gameball.sandbox.faults import Close, CutBody, Delay, EmptyBody, Fault, Html, Reset, Status, TooManyRequests
+from gameball.sandbox.faults import (
+    LONGEST,
+    Close,
+    CutBody,
+    Delay,
+    EmptyBody,
+    Fault,
+    Html,
+    Reset,
+    Status,
+    TooManyRequests,
+)
 from gameball.sandbox.routes import OPERATIONS
 
 Effect = Literal["before", "after", "later"]
@@ -102,7 +113,7 @@ class Faults:
             later: Seconds of real time, for the effect "later".
 
         Raises:
-            ValueError: for an operation or an effect that does not exist, or counts below 1.
+            ValueError: for an operation or an effect that does not exist, counts below 1, or a `later` out of range.
         """
         if operation not in OPERATIONS | {"*"}:
             raise ValueError(f"{operation} is no operation; there are: {', '.join(sorted(OPERATIONS))}")
@@ -110,6 +121,8 @@ class Faults:
             raise ValueError(f"{effect} is no effect; there are: {', '.join(get_args(Effect))}")
         if nth < 1 or times < 1:
             raise ValueError("nth and times count from 1")
+        if not 0 <= later <= LONGEST:
+            raise ValueError(f"later must be a number of seconds from 0 to {LONGEST}")
         armed = Armed(
             operation=operation,
             fault=fault,
@@ -143,6 +156,24 @@ class Faults:
 
         with self._lock:
             self._chance = chance
+
+    def clear(self) -> None:
+        """Take away all that is armed, one by one or at random; what has struck stays in `fired`."""
+        with self._lock:
+            self._armed.clear()
+            self._chance = lambda _: None
+
+    def reset(self) -> None:
+        """The same, and forget what has struck."""
+        self.clear()
+        with self._lock:
+            self._fired.clear()
+
+    @property
+    def armed(self) -> list[Armed]:
+        """All that was armed, in order, consumed or not."""
+        with self._lock:
+            return list(self._armed)
 
     @property
     def fired(self) -> list[Strike]:

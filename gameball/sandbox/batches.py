@@ -108,6 +108,14 @@ class Batches:
         batch.status = "stopped"
         return {}
 
+    def all(self) -> dict[str, Batch]:
+        """Every batch by its id, in the order they were started."""
+        return dict(self._batches)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._batches.clear()
+
     def _find(self, call: Call) -> Batch:
         batch = self._batches.get(call.path["batchId"])
         if batch is None or batch.account != call.account:

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+_END = datetime(9001, 1, 1, tzinfo=UTC)
+_TOO_FAR = "must not go beyond the year 9000, with which the clock ends"
+
 
 class Clock:
     """Real time plus whatever it has been advanced by: ten minutes pass at once."""
@@ -13,16 +16,42 @@ class Clock:
         """The present moment in the sandbox, aware, in UTC."""
         return datetime.now(UTC) + self._ahead
 
+    @property
+    def ahead(self) -> timedelta:
+        """How far it is ahead of real time."""
+        return self._ahead
+
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> datetime:
         """Let that much time pass, and say what time it is then.
 
         Raises:
-            ValueError: for a step backwards.
+            ValueError: for a step backwards, or beyond the year 9000.
         """
-        step = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        try:
+            return self._pass(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
+        except OverflowError:
+            raise ValueError(_TOO_FAR) from None
+
+    def set(self, moment: datetime) -> datetime:
+        """Let time pass until that moment, and go on from it.
+
+        Raises:
+            ValueError: for a moment without a time zone, in the past, or beyond the year 9000.
+        """
+        if moment.tzinfo is None:
+            raise ValueError("must be timezone-aware, like datetime(2030, 1, 1, tzinfo=UTC)")
+        return self._pass(moment - self.now())
+
+    def reset(self) -> None:
+        """Go back to real time. Only an emptied ledger bears that: see `Sandbox.reset`."""
+        self._ahead = timedelta()
+
+    def _pass(self, step: timedelta) -> datetime:
         if step < timedelta():
-            raise ValueError("time only passes forwards: advance() takes no negative step")
+            raise ValueError("must not go back: time only passes forwards")
         moment = self.now() + step
+        if moment >= _END:
+            raise ValueError(_TOO_FAR)
         self._ahead += step
         return moment
 

@@ -6,6 +6,7 @@ would pass for a success is ever sent to its end.
 
 import asyncio
 import json
+import re
 import socket
 import struct
 import zlib
@@ -21,6 +22,11 @@ from gameball.sandbox.call import Response
 _STAND_IN = Response(status=200, body=b'{"playerUniqueId":"player123","gameballTransactionId":17178}')
 """Sent in part, never whole, in place of an answer that no work was done for."""
 _MEGABYTE = bytes(1024 * 1024)
+
+
+LONGEST = 86_400
+"""Seconds that anything is put off or drawn out for, at most: a day."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Fault(Protocol):
@@ -39,6 +45,12 @@ class Status:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check("status", self.code, 200, 599)
+        for name, value in self.headers.items():
+            if not _TOKEN.fullmatch(name) or not value.isprintable():
+                raise ValueError(f"the header {name!r} must have a name of HTTP and a value of one line")
+
     async def respond(self, _: Response | None, /) -> web.StreamResponse:
         """The status, with its body and headers."""
         body = (
@@ -54,6 +66,10 @@ class TooManyRequests:
 
     retry_after: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.retry_after is not None and not self.retry_after.isprintable():
+            raise ValueError("retry_after must be one line")
+
     async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """429 without a body."""
         headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
@@ -67,6 +83,11 @@ class Redirect:
     location: str = "http://127.0.0.1:9/elsewhere"
     code: int = 307
 
+    def __post_init__(self) -> None:
+        _check("status", self.code, 300, 399)
+        if not self.location.isprintable():
+            raise ValueError("location must be one line")
+
     async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The status with a Location."""
         return await Status(self.code, headers={"Location": self.location}).respond(answer)
@@ -77,6 +98,9 @@ class Html:
     """A page of some proxy where JSON should be."""
 
     code: int = 200
+
+    def __post_init__(self) -> None:
+        _check("status", self.code, 200, 599)
 
     async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The page."""
@@ -99,6 +123,9 @@ class HugeHeaders:
 
     size: int = 64 * 1024
 
+    def __post_init__(self) -> None:
+        _check("size", self.size, 1, 16 * 1024 * 1024)
+
     async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The answer, or without one a 500, and the header."""
         known = answer or Response(status=500, body=b"")
@@ -113,6 +140,9 @@ class GzipBomb:
 
     megabytes: int = 64
 
+    def __post_init__(self) -> None:
+        _check("megabytes", self.megabytes, 1, 1024)
+
     async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The compressed zeros, as 200 and JSON."""
         return await Status(200, _bomb(self.megabytes), {"Content-Encoding": "gzip"}).respond(answer)
@@ -123,6 +153,9 @@ class Delay:
     """The answer, so many seconds late; without one, the connection is closed then."""
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        _check("seconds", self.seconds, 0, LONGEST)
 
     async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """The answer after the wait."""
@@ -169,6 +202,10 @@ class CutBody:
     keep: int | None = None
     with_length: bool = True
 
+    def __post_init__(self) -> None:
+        if self.keep is not None and self.keep < 0:
+            raise ValueError("keep must not be below 0")
+
     async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """Head and part of the body."""
         known = answer or _STAND_IN
@@ -189,6 +226,7 @@ class Drip:
     def __post_init__(self) -> None:
         if self.size < 1 or self.interval <= 0:
             raise ValueError("a drip has pieces of at least 1 byte and an interval above 0 seconds")
+        _check("seconds", self.seconds, 0, LONGEST)
 
     async def respond(self, answer: Response | None, /) -> web.StreamResponse:
         """Head, and the body piece by piece; without an answer, never its last byte."""
@@ -206,9 +244,19 @@ class EndlessBody:
     megabytes: int = 256
     seconds: float = 10.0
 
+    def __post_init__(self) -> None:
+        _check("megabytes", self.megabytes, 1, 1_000_000)
+        _check("seconds", self.seconds, 0, LONGEST)
+
     async def respond(self, _: Response | None, /) -> web.StreamResponse:
         """The stream."""
         return _Endless(self)
+
+
+def _check(name: str, value: float, lowest: float, highest: float) -> None:
+    # Written so that NaN, which is neither below nor above anything, is refused too.
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} must be from {lowest} to {highest}")
 
 
 class _Bare(web.StreamResponse):

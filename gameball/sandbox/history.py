@@ -9,6 +9,8 @@ from gameball.sandbox.clock import stored
 from gameball.sandbox.entries import Entry, select
 
 DEFAULT_LIMIT = 50
+STATUSES = ("Active", "Pending", "Blocked", "Expired")
+"""The words for the numbers 1 to 4 of a status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,7 @@ class Filters:
 
     page: int = 1
     limit: int = DEFAULT_LIMIT
+    type: str | None = None
     direction: str | None = None
     first: datetime | None = None
     last: datetime | None = None
@@ -25,8 +28,8 @@ class Filters:
     player: str | None = None
 
 
-_STATUSES = {1: "(expires is null or expires > ?)", 2: "? is null", 3: "? is null", 4: "expires <= ?"}
-"""Active, Pending, Blocked, Expired, given the present time. Nothing here is ever pending or blocked."""
+_CONDITIONS = {1: "(expires is null or expires > ?)", 2: "? is null", 3: "? is null", 4: "expires <= ?"}
+"""How each status shows, given the present time. Nothing here is ever pending or blocked."""
 
 
 def page_of(sql: sqlite3.Connection, account: int, filters: Filters, now: datetime) -> list[Entry]:
@@ -58,12 +61,13 @@ def status_of(entry: Entry, now: datetime) -> str:
 def _clause(account: int, filters: Filters, now: datetime) -> tuple[str, list[Any]]:
     asked = {
         "account = ?": account,
+        "type = ?": filters.type,
         "direction = ?": filters.direction,
         "time >= ?": filters.first and stored(filters.first),
         "time <= ?": filters.last and stored(filters.last),
         "transaction_id = ?": filters.transaction_id,
         "player = ?": filters.player,
-        _STATUSES.get(filters.status or 0, ""): filters.status and stored(now),
+        _CONDITIONS.get(filters.status or 0, ""): filters.status and stored(now),
     }
     asked = {condition: value for condition, value in asked.items() if value is not None}
     return "where " + " and ".join(asked), list(asked.values())

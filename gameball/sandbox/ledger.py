@@ -4,7 +4,7 @@ import secrets
 import sqlite3
 import uuid
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -233,6 +233,16 @@ class Ledger:
         """All that relates to an order: the transactions of that id and what was taken back of them."""
         with self._turn() as sql:
             return order_of(sql, account, order_id)
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """The database, after what has run out was written down: for questions that have no method here."""
+        return self._turn()
+
+    def clear(self) -> None:
+        """Begin with empty books."""
+        self._store.clear()
+        self._settled = ""
+        self._next_expiry = datetime.min.replace(tzinfo=UTC)
 
     @contextmanager
     def _turn(self) -> Generator[sqlite3.Connection]:

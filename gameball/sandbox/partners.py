@@ -68,6 +68,11 @@ class Partners:
             sql.execute("update clients set fields = ? where account = ?", (json_codec.write(client).decode(), account))
         return {"id": account, **client}
 
+    def clients(self) -> dict[int, dict[str, Any]]:
+        """What partners said of their clients, by account."""
+        with self._store.atomic() as sql:
+            return _clients(sql)
+
     def account(self, api_key: str) -> Account | None:
         """The account that an API key opens."""
         with self._store.atomic() as sql:

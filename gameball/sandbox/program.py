@@ -30,12 +30,17 @@ DISCOUNT_RULE = CouponRule(
 )
 
 
+_LARGEST = 1_000_000
+_LONGEST = {"points_expiry_days": 36_500, "hold_minutes": 36_500 * 24 * 60, "coupon_days": 36_500}
+"""A hundred years: with the clock's own end, no date is ever beyond the calendar."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """The terms of one sandbox; a changed program is a new value: `dataclasses.replace` makes it.
 
     Raises:
-        ValueError: if a rate, a factor or a period is not positive.
+        ValueError: if a rate, a factor or a period is not positive, or beyond all reason.
     """
 
     currency: str = "USD"
@@ -56,17 +61,13 @@ class Program:
     def __post_init__(self) -> None:
         for name in ("min_amount_to_spend", "points_rewarded_as_cashback", "redemption_factor"):
             # A float counts by its shortest spelling: 0.05 is meant to be five hundredths.
-            object.__setattr__(self, name, Decimal(str(getattr(self, name))))
-        positive = (
-            self.min_amount_to_spend,
-            self.points_rewarded_as_cashback,
-            self.redemption_factor,
-            self.points_expiry_days,
-            self.hold_minutes,
-            self.coupon_days,
-        )
-        if not all(value > 0 for value in positive):
-            raise ValueError("a program's rates, factors and periods must be positive")
+            rate = Decimal(str(getattr(self, name)))
+            if not 0 < rate <= _LARGEST:
+                raise ValueError(f"{name} must be positive and at most {_LARGEST}")
+            object.__setattr__(self, name, rate)
+        for name, longest in _LONGEST.items():
+            if not 0 < getattr(self, name) <= longest:
+                raise ValueError(f"{name} must be positive and at most {longest}")
 
     def reward_for(self, amount: Decimal) -> int:
         """The points that an amount earns, half a point rounded up."""

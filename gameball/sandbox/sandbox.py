@@ -14,8 +14,11 @@ from aiohttp import web
 from gameball.sandbox.access import Access
 from gameball.sandbox.arming import Faults
 from gameball.sandbox.batches import Batches
+from gameball.sandbox.books import Books
 from gameball.sandbox.clock import Clock
 from gameball.sandbox.configurations import Configurations
+from gameball.sandbox.control import CONTROL_PATH, control_routes
+from gameball.sandbox.inspection import Inspection
 from gameball.sandbox.ledger import Ledger, Scope
 from gameball.sandbox.partners import Partners
 from gameball.sandbox.program import Program
@@ -23,6 +26,7 @@ from gameball.sandbox.requests import KEPT, Request
 from gameball.sandbox.routes import Pages
 from gameball.sandbox.server import BASE_PATH, Server
 from gameball.sandbox.store import Store
+from gameball.sandbox.traffic import Traffic
 from gameball.sandbox.transactions import Transactions
 
 _GRACE = 0.1
@@ -61,6 +65,8 @@ class Sandbox:
     """Answer with the contradictions of the API's own pages: `quirks.py` lists them."""
     batch_polls: int = 2
     """How often a batch is asked about before it is finished: first pending, then in progress."""
+    control: bool = True
+    """Serve the control API and the console below `/_sandbox/`."""
     program: Program = field(default_factory=Program, repr=False)
     """The loyalty program's terms; a new value holds from the next request on."""
     clock: Clock = field(default_factory=Clock, init=False, repr=False)
@@ -69,7 +75,9 @@ class Sandbox:
     """What goes wrong: `sandbox.faults.arm("transactions.cashback", faults.Reset(), effect="after")`."""
     requests: deque[Request] = field(default_factory=lambda: deque(maxlen=KEPT), init=False, repr=False)
     """The latest requests, oldest first."""
+    _first_program: Program = field(init=False, repr=False)
     _ledger: Ledger | None = field(default=None, init=False, repr=False)
+    _inspection: Inspection = field(init=False, repr=False)
     _store: Store = field(init=False, repr=False)
     _server: Server = field(init=False, repr=False)
     _runner: web.AppRunner = field(init=False, repr=False)
@@ -78,6 +86,7 @@ class Sandbox:
     def __post_init__(self) -> None:
         if not self.allow_remote and not _is_loopback(self.host):
             raise ValueError(f"{self.host} can be reached from other machines; allow_remote=True permits that")
+        self._first_program = self.program
 
     @property
     def ledger(self) -> Ledger:
@@ -89,8 +98,33 @@ class Sandbox:
     @property
     def base_url(self) -> str:
         """Where the API is, version included: `http://127.0.0.1:PORT/api/v3.0`."""
+        return f"{self._origin}{BASE_PATH}"
+
+    @property
+    def console_url(self) -> str:
+        """Where the console is, to be opened in a browser."""
+        return f"{self._origin}{CONTROL_PATH}/"
+
+    @property
+    def _origin(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}{BASE_PATH}"
+        return f"http://{host}:{self.port}"
+
+    def reset(self) -> None:
+        """Start afresh: no player, no client, no batch, no fault, real time and the program of the start.
+
+        What a fault has put off is never done. A `db` file is emptied too. Thread-safe, like all of this class.
+
+        Raises:
+            RuntimeError: before the sandbox is entered.
+        """
+        self.ledger.clear()
+        self._inspection.forget()
+        self._server.reset()
+        self.faults.reset()
+        self.requests.clear()
+        self.clock.reset()
+        self.program = self._first_program
 
     async def __aenter__(self) -> Self:
         self._store = Store(self.db)
@@ -113,11 +147,21 @@ class Sandbox:
 
     def _assemble(self, ledger: Ledger) -> Server:
         transactions = Transactions(ledger, self.clock)
+        batches = Batches(transactions, ledger, self.clock, polls=self.batch_polls)
         clients = Partners(self._store)
+        traffic = Traffic()
+        self._inspection = Inspection(
+            sandbox=self,
+            ledger=ledger,
+            books=Books(ledger, self.clock),
+            batches=batches,
+            partners=clients,
+            traffic=traffic,
+        )
         return Server(
             pages=Pages(
                 transactions=transactions,
-                batches=Batches(transactions, ledger, self.clock, polls=self.batch_polls),
+                batches=batches,
                 clients=clients,
                 configurations=Configurations(self._terms),
             ),
@@ -130,8 +174,10 @@ class Sandbox:
             clock=self.clock,
             faults=self.faults,
             log=self.requests,
+            traffic=traffic,
             refusal_status=self.refusal_status,
             quirks=self.quirks,
+            beside=control_routes(self, self._inspection) if self.control else (),
         )
 
     def _terms(self) -> Program:

@@ -1,8 +1,9 @@
 """The HTTP side: bytes in, a call to an endpoint, and every answer in its envelope."""
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,13 +12,14 @@ from aiohttp import web
 
 from gameball.sandbox import json_codec
 from gameball.sandbox.access import Access
-from gameball.sandbox.arming import Faults
+from gameball.sandbox.arming import Faults, Strike
 from gameball.sandbox.call import Call, Response
 from gameball.sandbox.clock import Clock
 from gameball.sandbox.quirks import contradict
 from gameball.sandbox.refusals import Refusal
-from gameball.sandbox.requests import Request, remembered
+from gameball.sandbox.requests import Request, answer_of, remembered
 from gameball.sandbox.routes import ROUTES, Pages, Route
+from gameball.sandbox.traffic import Traffic
 
 BASE_PATH = "/api/v3.0"
 _LARGEST_BODY = 8 * 1024 * 1024
@@ -33,8 +35,11 @@ class Server:
     clock: Clock
     faults: Faults
     log: deque[Request]
+    traffic: Traffic
     refusal_status: int
     quirks: bool
+    beside: Iterable[web.AbstractRouteDef] = ()
+    """Other routes to serve, which are neither counted nor remembered."""
     _delayed: set[asyncio.TimerHandle] = field(default_factory=set, init=False)
 
     def application(self) -> web.Application:
@@ -44,19 +49,33 @@ class Server:
             # Left to itself aiohttp matches no braces in a path, but an order id may well have some.
             path = route.path.replace("}", ":[^/]+}")
             application.router.add_route(route.method, BASE_PATH + path, partial(self._serve, route))
+        application.add_routes(self.beside)
         application.router.add_route("*", "/{anything:.*}", self._serve_nothing)
         return application
 
     def close(self) -> None:
-        """Forget the work that faults have put off."""
+        """Put nothing off any longer: what was is never done."""
         for handle in self._delayed:
             handle.cancel()
+
+    def reset(self) -> None:
+        """Forget the work that faults have put off, from any thread, and count requests from 1."""
+        self._delayed.clear()
+        self.traffic.forget()
 
     async def _serve(self, route: Route, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
         raw = body if isinstance(body, bytes) else b""
-        self.log.append(remembered(request, raw, route.operation, self.clock.now()))
-        strike = self.faults.draw(route.operation, lambda: _transaction_id(request, raw))
+        arrived = time.monotonic()
+        logged = self._remember(request, raw, route.operation)
+        logged.strike = self.faults.draw(route.operation, lambda: _transaction_id(request, raw))
+        response = await self._respond(route, request, body, logged.strike)
+        logged.answer = answer_of(response, time.monotonic() - arrived)
+        return response
+
+    async def _respond(
+        self, route: Route, request: web.Request, body: bytes | Refusal, strike: Strike | None
+    ) -> web.StreamResponse:
         if strike is None:
             return self._answer(route, request, body).response()
         if strike.effect == "later":
@@ -67,8 +86,15 @@ class Server:
     async def _serve_nothing(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
         raw = body if isinstance(body, bytes) else b""
-        self.log.append(remembered(request, raw, None, self.clock.now()))
-        return self._refused(Refusal(3, f"{request.method} {request.path} is no endpoint")).response()
+        logged = self._remember(request, raw, None)
+        response = self._refused(Refusal(3, f"{request.method} {request.path} is no endpoint")).response()
+        logged.answer = answer_of(response, 0.0)
+        return response
+
+    def _remember(self, request: web.Request, raw: bytes, operation: str | None) -> Request:
+        logged = remembered(self.traffic.count(), request, raw, operation, self.clock.now())
+        self.log.append(logged)
+        return logged
 
     def _answer(self, route: Route, request: web.Request, body: bytes | Refusal) -> Response:
         """Check and write without awaiting in between: no other request sees a call half done."""
@@ -87,8 +113,9 @@ class Server:
 
     def _put_off(self, seconds: float, work: Callable[[], Response]) -> None:
         def catch_up() -> None:
-            self._delayed.discard(handle)
-            work()
+            if handle in self._delayed:
+                self._delayed.remove(handle)
+                work()
 
         handle = asyncio.get_running_loop().call_later(seconds, catch_up)
         self._delayed.add(handle)

@@ -48,6 +48,7 @@ create table holds (
     state text not null
 );
 create index holds_by_player on holds (account, player, expires);
+create index live_holds on holds (expires, account, points) where state = 'live';
 
 create table clients (
     account integer primary key,
@@ -87,6 +88,12 @@ class Store:
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 raise
+
+    def clear(self) -> None:
+        """Remove every row of every table."""
+        with self.atomic() as sql:
+            for table in ("transactions", "holds", "clients"):
+                sql.execute(f"delete from {table}")  # noqa: S608 - our own words
 
     def close(self) -> None:
         """Let go of the file."""

@@ -103,3 +103,19 @@ def test_a_wrong_argument_is_refused_in_one_sentence(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit, match="2"):
         main(["--port=http"])
     assert "invalid int value: 'http'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 200), (["--no-control"], 404)])
+def test_control_can_be_left_out(arguments: list[str], status: int) -> None:
+    with start("--port", "0", *arguments) as process:
+        assert process.stdout is not None
+        origin = process.stdout.readline().split()[3].removesuffix("/api/v3.0;")
+        try:
+            with urllib.request.urlopen(f"{origin}/_sandbox/api/state") as response:  # noqa: S310 - our own http
+                answered = response.status
+        except urllib.error.HTTPError as error:
+            answered = error.code
+            error.close()
+        process.terminate()
+        process.communicate(timeout=5)
+    assert answered == status

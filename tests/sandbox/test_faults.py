@@ -306,3 +306,23 @@ def test_a_sandbox_of_a_thread_stops_at_once_with_faults_in_flight() -> None:
         asyncio.run(hang_up())
         started = time.monotonic()
     assert time.monotonic() - started < 1
+
+
+async def test_what_is_armed_can_be_taken_away_and_what_has_struck_stays_known(sandbox: Sandbox, api: Api) -> None:
+    sandbox.faults.arm(CASHBACK, faults.Status(503, {}))
+    sandbox.faults.arm(CASHBACK, faults.Status(503, {}), nth=9)
+    sandbox.faults.random(1.0, choices=[(faults.Status(500, {}), "before")])
+    assert [(await api.transact("cashback", amount=1)).status for _ in range(2)] == [503, 500]
+    assert [armed.fired for armed in sandbox.faults.armed] == [1, 0]
+
+    sandbox.faults.clear()
+
+    assert (await api.transact("cashback", amount=1)).status == 200
+    assert (sandbox.faults.armed, sandbox.faults.unfired) == ([], [])
+    assert len(sandbox.faults.fired) == 2
+
+
+@pytest.mark.parametrize("later", [-1, 90_000, float("nan")])
+def test_work_is_put_off_for_a_day_at_most(later: float) -> None:
+    with pytest.raises(ValueError, match="later must be a number of seconds from 0 to 86400"):
+        Sandbox().faults.arm(CASHBACK, faults.Close(), effect="later", later=later)

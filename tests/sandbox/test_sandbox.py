@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 import gameball.sandbox
@@ -139,6 +140,40 @@ def test_the_clock_runs_and_can_be_advanced() -> None:
     assert sandbox.clock.now() - before < timedelta(minutes=10, seconds=5)
     with pytest.raises(ValueError, match="forwards"):
         sandbox.clock.advance(seconds=-1)
+
+
+def test_the_clock_can_be_set_to_a_moment_to_come() -> None:
+    sandbox = Sandbox()
+    moment = datetime(2100, 1, 1, tzinfo=UTC)
+    assert timedelta() <= sandbox.clock.set(moment) - moment < timedelta(seconds=5)
+    with pytest.raises(ValueError, match="must not go back"):
+        sandbox.clock.set(moment - timedelta(days=1))
+    with pytest.raises(ValueError, match="timezone-aware"):
+        sandbox.clock.set(datetime(2200, 1, 1))  # noqa: DTZ001 - to see it refused
+    with pytest.raises(ValueError, match="the year 9000"):
+        sandbox.clock.set(datetime(9500, 1, 1, tzinfo=UTC))
+
+
+def test_a_reset_empties_a_file_too_and_needs_a_running_sandbox(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="entered"):
+        Sandbox().reset()
+    with Sandbox(db=tmp_path / "points.db") as sandbox:
+        pay(sandbox)
+        sandbox.reset()
+        assert sandbox.ledger.transactions() == []
+    with Sandbox(db=tmp_path / "points.db") as sandbox:
+        assert sandbox.ledger.transactions() == []
+        assert pay(sandbox)["gameballTransactionId"] == 1
+
+
+async def test_a_sandbox_stops_at_once_although_somebody_listens_to_its_events() -> None:
+    async with aiohttp.ClientSession() as session:
+        async with Sandbox() as sandbox:
+            events = await session.get(f"http://127.0.0.1:{sandbox.port}/_sandbox/api/events")
+            await events.content.readline()
+            started = time.monotonic()
+        assert time.monotonic() - started < 1
+        events.close()
 
 
 async def test_a_sandbox_stops_at_once_although_connections_are_open() -> None:
