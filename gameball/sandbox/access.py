@@ -1,6 +1,7 @@
 """Who may call what: the keys of an account, the token of a partner."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gameball.sandbox.refusals import Refusal
@@ -58,6 +59,14 @@ class Access:
         if token != self.partner_token:
             raise Refusal(10, "the partner token is wrong", status=403)
         return PARTNER
+
+    def recognizes(self, headers: Mapping[str, str]) -> bool:
+        """Whether the keys or the token are good, whatever they are good for."""
+        for authenticate in (self.by_both_keys, self.by_partner_token):
+            with suppress(Refusal):
+                authenticate(headers)
+                return True
+        return False
 
     def _account(self, api_key: str) -> Account | None:
         if api_key == self.api_key:

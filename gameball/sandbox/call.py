@@ -9,7 +9,7 @@ from aiohttp import web
 from gameball.sandbox import json_codec
 from gameball.sandbox.refusals import Refusal
 
-_STATUSES = {3: 404, 4: 400, 5: 400, 7: 400}
+_STATUSES = {3: 404, 4: 400, 5: 400, 7: 400, 13: 500}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ FINEST = 15
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _NUMERAL = re.compile(r"\d{1,9}", re.ASCII)
+_NUMBER = re.compile(r"\d{1,30}(\.\d{1,30})?", re.ASCII)
 
 
 class Fields:
@@ -95,7 +96,9 @@ def one_of(*words: str) -> Callable[[Any], str]:
 
 
 def positive_amount(value: Any) -> Decimal:
-    """Money: a JSON number above zero, kept digit by digit."""
+    """Money: a number above zero, kept digit by digit; text that is one is too, as vendors' libraries send it."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("must be a number")  # noqa: TRY004 - one exception for every broken rule
     if not 0 < value <= LARGEST:

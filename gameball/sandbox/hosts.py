@@ -10,8 +10,9 @@ _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@\s]+))(?::\
 def names_this_machine(host: str, given: str) -> bool:
     """Whether the value of a `Host` header is a loopback name or address, or the host that is listened on.
 
-    Where every address is listened on (`0.0.0.0`, `::`), any address is this machine's, and so is its own name: a
-    browser sends an address only to where it leads, but a name to wherever its owner says.
+    Where every address is listened on (`0.0.0.0`, `::`), any address is this machine's: a browser sends an address
+    only to where it leads, but a name to wherever its owner says. So are names without a dot, like a container's on
+    its network: nobody can own one.
 
     Args:
         host: The header's value, like `127.0.0.1:8765` or `[::1]:8765`.
@@ -26,7 +27,7 @@ def names_this_machine(host: str, given: str) -> bool:
         return True
     if listened_on is None or not listened_on.is_unspecified:
         return address is not None and address == listened_on
-    return address is not None or name == _canonical(socket.gethostname())
+    return address is not None or "." not in name or name == _canonical(socket.gethostname())
 
 
 def _canonical(name: str) -> str:

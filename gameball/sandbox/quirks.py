@@ -11,12 +11,21 @@ from typing import Any
 Rewrite = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def contradict(operation: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer of that operation as some other part of the pages writes it."""
-    for rewrite in _QUIRKS.get(operation, ()):
-        answer = rewrite(answer)
-    spelling = "%Y-%m-%d %H:%M:%S" if operation.startswith("batches.") else "%Y-%m-%dT%H:%M:%S.%f0"
-    return dict(_retimed(answer, spelling))
+class Quirks:
+    """The contradictions of one sandbox; where there are several for the same answer they take turns."""
+
+    def __init__(self) -> None:
+        self._batches = 0
+
+    def contradict(self, operation: str, answer: dict[str, Any]) -> Any:
+        """The answer of that operation as some other part of the pages, or a vendor's library, writes it."""
+        if operation == "batches.start":
+            self._batches += 1
+            return _BATCH_IDS[self._batches % len(_BATCH_IDS)](answer["batchId"])
+        for rewrite in _QUIRKS.get(operation, ()):
+            answer = rewrite(answer)
+        spelling = "%Y-%m-%d %H:%M:%S" if operation.startswith("batches.") else "%Y-%m-%dT%H:%M:%S.%f0"
+        return _retimed(answer, spelling)
 
 
 def changed(name: str, change: Callable[[Any], Any]) -> Rewrite:
@@ -89,6 +98,9 @@ _BATCH_WORDS = {"pending": "Queued", "inProgress": "processing", "finished": "CO
 _ORDER = (each("orderTransactions", _PREFIXED_ID, changed("equivalentPoints", _with_a_point)),)
 _NUMERIC_PRODUCT = (changed("productId", int), changed("variantId", int))
 
+_BATCH_IDS: tuple[Callable[[str], Any], ...] = (str, lambda batch_id: {"jobId": int(batch_id)}, int)
+"""A batch's id in the answer to its start: bare text, a number with another name, a bare number."""
+
 _QUIRKS: dict[str, tuple[Rewrite, ...]] = {
     "transactions.cashback": (_PREFIXED_ID, changed("rewardedPoints", str)),
     "transactions.redeem": (_PREFIXED_ID, changed("redeemedPoints", _with_a_point), _pascal_case),
@@ -107,7 +119,6 @@ _QUIRKS: dict[str, tuple[Rewrite, ...]] = {
     ),
     "transactions.for_order": _ORDER,
     "transactions.create_coupon": (_pascal_case,),
-    "batches.start": (renamed(batchId="jobId"), changed("jobId", int)),
     "batches.get": (
         changed("status", _BATCH_WORDS.__getitem__),
         within(

@@ -6,6 +6,7 @@ MEANINGS = {
     5: "null arguments",
     7: "invalid value",
     10: "forbidden",
+    13: "something went wrong",
     14: "name already exists",
     15: "email already exists",
     50: "Gameball is disabled",

@@ -1,9 +1,10 @@
 """The 18 endpoints: their names, their paths and who may call them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
+from urllib.parse import unquote
 
 from gameball.sandbox.access import Access
 from gameball.sandbox.batches import Batches
@@ -22,6 +23,19 @@ class Route:
     path: str
     authenticate: Callable[[Access, Mapping[str, str]], int]
     """Finds out from the headers whose call it is, or refuses it."""
+
+    def match(self, segments: Sequence[str]) -> dict[str, str] | None:
+        """The values of the path's braces, if a path of these segments is this endpoint's."""
+        own = self.path.split("/")[1:]
+        if len(own) != len(segments):
+            return None
+        values: dict[str, str] = {}
+        for name, given in zip(own, segments, strict=True):
+            if name.startswith("{"):
+                values[name[1:-1]] = given
+            elif name != given.lower():
+                return None
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,4 +75,25 @@ ROUTES = (
     Route("configurations.redemption", "GET", "/integrations/client/redemption/config", _KEYS),
     Route("configurations.cashback", "GET", "/integrations/client/cashback", _KEYS),
 )
+BASE_PATH = "/api/v3.0"
+_BASES = (["api", "v3.0"], ["api", "v3"])
 OPERATIONS = frozenset(route.operation for route in ROUTES)
+
+
+def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """The endpoint at a path, and the values in that path; None if there is no such endpoint.
+
+    Names are matched in any case, slashes may be doubled or end the path: vendors' own libraries differ in that.
+
+    Args:
+        method: In capitals.
+        path: With its escapes, without the query.
+    """
+    segments = [unquote(segment) for segment in path.split("/") if segment]
+    if [segment.lower() for segment in segments[:2]] not in _BASES:
+        return None
+    for route in ROUTES:
+        values = route.match(segments[2:]) if route.method == method else None
+        if values is not None:
+            return route, values
+    return None

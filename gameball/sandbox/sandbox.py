@@ -3,7 +3,6 @@
 import asyncio
 import ipaddress
 import threading
-from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +21,9 @@ from gameball.sandbox.inspection import Inspection
 from gameball.sandbox.ledger import Ledger, Scope
 from gameball.sandbox.partners import Partners
 from gameball.sandbox.program import Program
-from gameball.sandbox.requests import KEPT, Request
-from gameball.sandbox.routes import Pages
-from gameball.sandbox.server import BASE_PATH, Server
+from gameball.sandbox.requests import RequestLog
+from gameball.sandbox.routes import BASE_PATH, Pages
+from gameball.sandbox.server import HTTP_LOG, Server
 from gameball.sandbox.store import Store
 from gameball.sandbox.traffic import Traffic
 from gameball.sandbox.transactions import Transactions
@@ -73,8 +72,8 @@ class Sandbox:
     """Advance it, and ten minutes pass at once."""
     faults: Faults = field(default_factory=Faults, init=False, repr=False)
     """What goes wrong: `sandbox.faults.arm("transactions.cashback", faults.Reset(), effect="after")`."""
-    requests: deque[Request] = field(default_factory=lambda: deque(maxlen=KEPT), init=False, repr=False)
-    """The latest requests, oldest first."""
+    requests: RequestLog = field(default_factory=RequestLog, init=False, repr=False)
+    """The latest requests with good keys, oldest first."""
     _first_program: Program = field(init=False, repr=False)
     _ledger: Ledger | None = field(default=None, init=False, repr=False)
     _inspection: Inspection = field(init=False, repr=False)
@@ -130,7 +129,9 @@ class Sandbox:
         self._store = Store(self.db)
         self._ledger = Ledger(self._store, self.clock, self._terms, id_scope=self.id_scope, time_scope=self.time_scope)
         self._server = self._assemble(self._ledger)
-        self._runner = web.AppRunner(self._server.application(), access_log=None, shutdown_timeout=_GRACE)
+        self._runner = web.AppRunner(
+            self._server.application(), access_log=None, logger=HTTP_LOG, shutdown_timeout=_GRACE
+        )
         try:
             await self._runner.setup()
             await web.TCPSite(self._runner, self.host, self.port).start()
@@ -175,6 +176,7 @@ class Sandbox:
             faults=self.faults,
             log=self.requests,
             traffic=traffic,
+            host=self.host,
             refusal_status=self.refusal_status,
             quirks=self.quirks,
             beside=control_routes(self, self._inspection) if self.control else (),

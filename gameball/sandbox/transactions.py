@@ -57,7 +57,7 @@ class Transactions:
         body.optional("lineItems", fields.line_items)
         entries = self._ledger.refund(
             details,
-            original_id=body.required("reverseTransactionId", fields.text),
+            original_id=_original_id(body),
             amount=body.optional("amount", fields.positive_amount),
         )
         return {"orderTransactions": [_order_row(entry) for entry in entries]}
@@ -157,6 +157,12 @@ class Transactions:
         return {"code": coupon.code, "url": None, "startDate": coupon.starts, "expiryDate": coupon.expires}
 
 
+def _original_id(body: Fields) -> str:
+    """The refunded transaction's id: `reverseTransactionId`, or as a library of the vendor's has it."""
+    other = body.optional("reversedTransactionId", fields.reference)
+    return other or body.required("reverseTransactionId", fields.reference)
+
+
 def _player(body: Fields) -> str:
     """The player; `email` and `mobile` merge channels only in accounts set up for it, and this one is not."""
     body.optional("email", fields.text)
@@ -169,7 +175,7 @@ def _details(account: int, body: Fields) -> TransactionDetails:
     return TransactionDetails(
         account=account,
         player=_player(body),
-        transaction_id=body.required("transactionId", fields.text),
+        transaction_id=body.required("transactionId", fields.reference),
         time=body.required("transactionTime", fields.moment),
         merchant_name=merchant,
         branch_name=branch,

@@ -30,7 +30,7 @@ async def raw(sandbox: Sandbox, transaction_id: str = "order", *, patience: floa
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
     writer.write(
-        "POST /api/v3.0/integrations/transaction/cashback HTTP/1.1\r\nHost: sandbox\r\n"
+        "POST /api/v3.0/integrations/transaction/cashback HTTP/1.1\r\nHost: localhost\r\n"
         "Connection: close\r\n"
         f"APIKey: {sandbox.api_key}\r\nSecretKey: {sandbox.secret_key}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
@@ -158,7 +158,9 @@ async def test_a_gzip_bomb_is_small_until_it_is_read(api: Api, sandbox: Sandbox)
 async def test_an_endless_body_stops_when_nobody_listens(sandbox: Sandbox) -> None:
     sandbox.faults.arm(CASHBACK, faults.EndlessBody())
     reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
-    writer.write(b"POST /api/v3.0/integrations/transaction/cashback HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    keys = f"APIKey: {sandbox.api_key}\r\nSecretKey: {sandbox.secret_key}"
+    path = "/api/v3.0/integrations/transaction/cashback"
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{keys}\r\nContent-Length: 0\r\n\r\n".encode())
     assert len(await reader.readexactly(3_000_000)) == 3_000_000
     writer.close()
 

@@ -28,6 +28,8 @@ def test_loopback_always_names_this_machine(host: str, given: str) -> None:
         ("10.9.9.9:8765", EVERYWHERE),
         ("[fd00::1]", "::"),
         (f"{socket.gethostname()}:8765", EVERYWHERE),
+        ("sandbox:8765", EVERYWHERE),
+        ("sandbox", "::"),
     ],
 )
 def test_what_is_listened_on_names_this_machine(host: str, given: str) -> None:
