@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from gameball.bulk.rows import KINDS, Request, RowResult, amount_of
 from gameball.errors import GameballError
-from gameball.models.shared import Points
+from gameball.models.shared import Points, add, add_points
 from gameball.settings import RateLimit
 
 KEPT: Final = 1000
@@ -86,7 +86,7 @@ class BulkReport:
         """Take a result into account."""
         setattr(self, result.state, getattr(self, result.state) + 1)
         if result.value is not None:
-            self.points += result.points
+            self.points = add_points(self.points, result.points)
         if result.error is not None:
             self.keep(result)
 
@@ -140,7 +140,7 @@ class Planner:
         """Take rows into account."""
         for request in requests:
             index, self._rows = self._rows, self._rows + 1
-            self._amount += amount_of(request) or 0
+            self._amount = add(self._amount, amount_of(request) or 0)
             if self._seen.first("id", KINDS[type(request)], request.transaction_id, at=index) != index:
                 self._note(self._duplicates, request)
             if request.transaction_time is not None:

@@ -41,6 +41,13 @@ def add(left: Points, right: Points) -> Decimal:
     return _OURS.add(left, right)
 
 
+def add_points(left: Points, right: Points, times: int = 1) -> Points:
+    """The exact sum of points and so many times others; whole as long as both are."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left + right * times
+    return _OURS.fma(Decimal(right), Decimal(times), Decimal(left))
+
+
 def magnitude(value: Points) -> Decimal:
     """An amount without its sign, exactly."""
     return Decimal(value).copy_abs()

@@ -19,7 +19,7 @@ from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import KINDS, Request, RowResult, RowState
 from gameball.core import codec
 from gameball.errors import GameballError, JournalError
-from gameball.models.shared import Points
+from gameball.models.shared import Points, add_points
 from gameball.settings import Secret
 
 kind_named: Final[Mapping[str, type[Request]]] = {name: kind for kind, name in KINDS.items()}
@@ -89,7 +89,7 @@ class Contents:
                 elif status not in ("pending", "sending"):
                     raise damaged(path)
                 if points is not None:
-                    report.points += _points(points) * rows
+                    report.points = add_points(report.points, _points(points), times=rows)
             for problem in _problems(database, tuple(RowState)):
                 report.keep(problem)
         except (LookupError, TypeError, ValueError):
@@ -197,7 +197,7 @@ def _number(database: sqlite3.Connection, query: str) -> int:
 
 
 def _points(written: str) -> Points:
-    return Decimal(written) if "." in written else int(written)
+    return int(written) if written.lstrip("-").isdecimal() else Decimal(written)
 
 
 def _problems(database: sqlite3.Connection, states: Sequence[RowState]) -> Iterator[RowResult]:

@@ -24,6 +24,7 @@ from gameball.bulk.rows import Row, RowResult
 from gameball.core import codec
 from gameball.core.timestamps import stamps
 from gameball.errors import JournalError
+from gameball.models.shared import Points, written
 
 LAST: Final = 2**63 - 1
 """Behind every row."""
@@ -293,8 +294,12 @@ def _row(number: int, kind: str, request: dict[str, Any], *stored: str | None) -
 
 
 def _columns(result: RowResult) -> tuple[int, str, str | None, str | None, str | None]:
-    points = str(result.points) if result.value is not None else None
+    points = _as_text(result.points) if result.value is not None else None
     gameball_id: str | None = getattr(result.value, "gameball_transaction_id", None)
     error = result.error
-    written = None if error is None else _to_json((type(error).__name__, vars(error))).decode()
-    return result.index, result.state, points, gameball_id, written
+    kept = None if error is None else _to_json((type(error).__name__, vars(error))).decode()
+    return result.index, result.state, points, gameball_id, kept
+
+
+def _as_text(points: Points) -> str:
+    return str(points) if isinstance(points, int) else written(points)
