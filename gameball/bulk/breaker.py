@@ -3,6 +3,7 @@
 Closed, all flows: as many rows side by side as its limit. Open, nothing flows until a pause is over. Then it is half
 open: one row goes as a probe. A probe that is answered closes it, at half the limit, which grows with every success;
 one that fails opens it for a longer pause. A run whose breaker has not closed for longer than its patience is given up.
+A 429 that asks for a short wait opens nothing: it halves the limit.
 """
 
 import asyncio
@@ -20,6 +21,9 @@ from gameball.errors import ConnectionFailedError, GameballError, RateLimitedErr
 
 IN_A_ROW: Final = 20
 """Exchanges that fail one after the other until that is an outage."""
+
+SHORT: Final = 0.5
+"""Seconds of a Retry-After up to which a run is slowed down instead of paused."""
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
@@ -53,7 +57,9 @@ class CircuitBreaker:
         self._patience = patience
         self._wake = wake
         self._state = _State.CLOSED
-        self._failures = 0
+        self._failures = self._deferrals = 0
+        """In a row."""
+        self._slowed_until = 0.0
         self._opened_at = self._retry_at = 0.0
         self._pause = FIRST_PAUSE
         self._clock = asyncio.get_running_loop().time
@@ -84,7 +90,12 @@ class CircuitBreaker:
         """Take the end of an exchange into account."""
         if attempt.status == HTTPStatus.TOO_MANY_REQUESTS:
             asked = retry_after(attempt.headers or {}, datetime.now(UTC))
-            self._trouble(RateLimitedError("too many requests", status=attempt.status, retry_after=asked), asked)
+            reason = RateLimitedError("too many requests", status=attempt.status, retry_after=asked)
+            self._deferrals += 1
+            if self._state is _State.CLOSED and asked is not None and asked <= SHORT and self._deferrals < IN_A_ROW:
+                self._slow_down(reason, asked)
+            else:
+                self._trouble(reason, asked)
         elif attempt.status is not None and attempt.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._answered()
         else:
@@ -105,7 +116,7 @@ class CircuitBreaker:
         return self._state is _State.HALF_OPEN
 
     def _answered(self) -> None:
-        self._failures = 0
+        self._failures = self._deferrals = 0
         if self._probed:
             self._state = _State.CLOSED
             self._limit = max(1, self._limit // 2)
@@ -114,6 +125,14 @@ class CircuitBreaker:
         elif self._state is _State.CLOSED and self._limit < self._full_limit:
             self._limit += 1
             self._wake()
+
+    def _slow_down(self, reason: GameballError, asked: float) -> None:
+        """Let fewer rows flow, without a stop: each that was deferred waits as long as the API asked by itself."""
+        now = self._clock()
+        if now >= self._slowed_until:
+            self._slowed_until = now + asked
+            self._limit = max(1, self._limit // 2)
+            self.slowed_by = reason
 
     def _trouble(self, reason: GameballError, asked: float | None) -> None:
         now = self._clock()

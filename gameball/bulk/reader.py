@@ -1,10 +1,12 @@
 """Where rows come from: read in chunks, by the thread that they belong to, never more than are asked for."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
+from queue import SimpleQueue
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -128,6 +130,46 @@ class _CallerThreadReader:
         pass
 
 
+class _RowsThread:
+    """A thread for rows that may block for ever. A daemon, unlike a pool's: it must not keep the interpreter alive."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[tuple[Callable[[], None], asyncio.Future[None]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def run(self, function: Callable[[], None]) -> asyncio.Future[None]:
+        """Call it there; the future is of the running loop."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._live, name="gameball-rows", daemon=True)
+            self._thread.start()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._work.put((function, future))
+        return future
+
+    def end(self) -> None:
+        """Let the thread end with what it is at."""
+        self._work.put(None)
+
+    def _live(self) -> None:
+        while (work := self._work.get()) is not None:
+            function, future = work
+            error: BaseException | None = None
+            try:
+                function()
+            except BaseException as raised:  # noqa: BLE001 (the caller's own, whatever it is)
+                error = raised
+            with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+                future.get_loop().call_soon_threadsafe(_resolve, future, error)
+
+
+def _resolve(future: asyncio.Future[None], error: BaseException | None) -> None:
+    if not future.done():
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
 class _ThreadReader:
     """What may block must not block the loop: it gets one thread, always the same one."""
 
@@ -136,7 +178,7 @@ class _ThreadReader:
     def __init__(self, rows: Iterable[Any], kinds: Sequence[type[Request]]) -> None:
         self._reader = _ChunkReader(rows, kinds)
         self._reader.on_row = self._came
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gameball-rows")
+        self._thread = _RowsThread()
         self._loop = asyncio.get_running_loop()
         self._reading: asyncio.Future[None] | None = None
         self._news = asyncio.Event()
@@ -145,7 +187,7 @@ class _ThreadReader:
     async def read(self) -> list[Request]:
         while not self._reader.rows and not self._reader.ended:
             if self._reading is None or self._reading.done():
-                self._reading = self._loop.run_in_executor(self._thread, self._reader.advance)
+                self._reading = self._thread.run(self._reader.advance)
                 self._reading.add_done_callback(lambda _: self._news.set())
             self._news.clear()
             self._waiting = True  # before looking for rows: none can come unnoticed
@@ -156,7 +198,7 @@ class _ThreadReader:
         return self._reader.take()
 
     async def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.end()
 
     def _came(self) -> None:
         if self._waiting:

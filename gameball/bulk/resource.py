@@ -191,7 +191,7 @@ class Bulk(ResourceBase[Mode]):
         tally = Tally(report, breaker)
         delivery = prepared(self._delivery, tally, Resends(breaker=breaker), concurrency)
         sender: Sender = (
-            BatchSender(delivery, breaker, concurrency, queue.record_batch)
+            BatchSender(delivery, breaker, concurrency, patience, queue.record_batch)
             if by_batches
             else CallSender(delivery, breaker, concurrency)
         )

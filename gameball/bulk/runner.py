@@ -136,7 +136,11 @@ class Runner:
         except JournalError as error:
             self._breaker.give_up(error)
         except asyncio.CancelledError as error:
-            error.add_note(f"the bulk run was cancelled: {self._hint}")
+            report = self._tally.report
+            error.add_note(
+                f"the bulk run was cancelled with {report.settled} of {report.rows} rows settled: {self._hint}"
+            )
+            vars(error)["report"] = report  # all that is left to whoever presses Ctrl-C in a run without a journal
             raise
         self._tally.update()
         reason = self._breaker.given_up

@@ -6,6 +6,7 @@ One daemon thread, started at first use and stopped at exit; a forked child star
 import asyncio
 import atexit
 import importlib
+import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
@@ -116,6 +117,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._thread: threading.Thread | None = None
         self._portal: BlockingPortal | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -144,12 +146,14 @@ class LoopThread:
             self._loop.call_soon_threadsafe(item.start)
             return item.wait()
         except BaseException as error:
+            if os.getpid() != self._process:
+                raise  # in a child that the caller's own function has forked, nothing of the loop is there
             if error is not item.error:
                 with suppress(RuntimeError):  # the loop thread has ended, and the coroutine with it
                     portal.start_task_soon(item.cancel)
                     item.wait_for_end()
-                for note in getattr(item.error, "__notes__", ()):
-                    error.add_note(note)
+                # What the coroutine had to say of its end: notes, and a bulk run's report.
+                vars(error).update(vars(item.error) if item.error is not None else {})
             elif isinstance(error, asyncio.CancelledError) and portal is not self._portal:
                 # The program ends, and took the loop with it: so does this thread, without a word.
                 raise SystemExit from error

@@ -202,7 +202,7 @@ class Batches(Resource[Mode]):
     ) -> Batch:
         """Wait until a batch is finished, stopped or failed, asking at growing intervals (0.5 s to 10 s).
 
-        API page: Batches, GET Get Batch Operation. Sync is only looking: when it ends early (the timeout, a
+        API page: Batches, GET Get Batch Operation. Waiting is only looking: when it ends early (the timeout, a
         cancellation, Ctrl-C) the batch goes on, and can be waited for again.
 
         Args:

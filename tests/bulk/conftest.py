@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gameball import AsyncGameball
+from gameball import AsyncGameball, RateLimit
 from gameball.sandbox import Sandbox
 from tests.support.bulk_api import API_KEY, QUICK, SECRET_KEY, Api
 
@@ -42,3 +42,5 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
     monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.01)
     monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 0.01)
+    monkeypatch.setattr("gameball.bulk.batch_sender.PUBLISHED", RateLimit((1_000_000, 1.0)))

@@ -162,8 +162,8 @@ async def test_a_failed_row_that_cannot_be_looked_up_needs_a_review(sandbox: San
         "response": {"successful": [], "failed": [{"playerUniqueId": "p0"}]},
     }
     sandbox.faults.arm("batches.get", Status(200, body))
-    sandbox.faults.arm("transactions.list", Html(404), times=99)
-    report = await client.bulk.run(pays(1), via="batches")
+    sandbox.faults.arm("transactions.list", Html(404), times=9999)
+    report = await client.with_options(timeouts=Timeouts(total=0.3)).bulk.run(pays(1), via="batches")
 
     assert report.needs_review == 1
 
@@ -233,3 +233,67 @@ async def test_a_slow_source_is_not_waited_for_for_ever(client: AsyncGameball) -
 
     report = await client.bulk.run(rows(), via="batches")
     assert report.applied == 2
+
+
+# --- batches of their own mind
+
+
+async def test_repeated_ids_in_a_chunk_concern_their_own_rows_only(sandbox: Sandbox, client: AsyncGameball) -> None:
+    rows = [*pays(20), CashbackRequest(player_unique_id="x1", transaction_id="t3", amount=5)]
+    report = await client.bulk.run(rows, via="batches")
+
+    assert (report.applied, report.rejected) == (20, 1)
+    (problem,) = report.problems
+    assert problem.request.player_unique_id == "x1"
+    assert len(sandbox.ledger.transactions()) == 20
+
+
+@pytest.mark.parametrize("word", ["cancelled", "error", "completedWithErrors", "inProgress", "pending"])
+async def test_a_batch_that_stands_still_is_not_asked_for_ever(
+    sandbox: Sandbox, client: AsyncGameball, word: str
+) -> None:
+    body = {"batchId": "b", "status": word, "response": {"successful": [], "failed": []}}
+    sandbox.faults.arm("batches.get", Status(200, body), times=9999)
+    report = await client.bulk.run(pays(2), via="batches", patience=0.2)
+
+    assert (report.needs_review, report.left) == (2, 0)
+    assert report.looked_up >= 4
+    assert {type(problem.error) for problem in report.problems} == {OutcomeUnknownError}
+
+
+async def test_what_a_batch_names_before_it_stands_still_counts(sandbox: Sandbox, client: AsyncGameball) -> None:
+    named = {"playerUniqueId": "p0", "transactionId": "t0", "gameballTransactionId": "7", "points": 2}
+    body = {"batchId": "b", "status": "odd", "response": {"successful": [named], "failed": []}}
+    sandbox.faults.arm("batches.get", Status(200, body), times=9999)
+    report = await client.bulk.run(pays(2), via="batches", patience=0.2)
+
+    assert (report.applied, report.needs_review) == (1, 1)
+
+
+async def test_a_start_without_answer_whose_batch_may_take_longer_than_the_patience_needs_a_review(
+    sandbox: Sandbox, client: AsyncGameball, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 30.0)
+    sandbox.faults.arm("batches.start", Close(), effect="before")
+    report = await client.bulk.run(pays(3), via="batches", patience=0.1)
+
+    assert (report.needs_review, report.sent) == (3, 1)
+    assert sandbox.ledger.transactions() == []
+
+
+async def test_rows_of_a_batch_that_works_late_are_found_and_not_sent_again(
+    sandbox: Sandbox, client: AsyncGameball, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its start has no answer; its rows are applied while their time has not passed."""
+    monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 0.5)
+    sandbox.faults.arm("batches.start", Close(), effect="before")
+    running = asyncio.create_task(client.bulk.run(pays(3), via="batches"))
+    await asyncio.sleep(0.3)
+    for number in range(3):
+        await client.transactions.cashback(
+            player_unique_id=f"p{number}", transaction_id=f"t{number}", amount=10 + number
+        )
+    report = await running
+
+    assert (report.applied, report.sent) == (3, 1)
+    assert len(sandbox.ledger.transactions()) == 3

@@ -506,7 +506,7 @@ async def test_awaited_an_iterable_that_blocks_gets_one_thread_of_its_own(client
             yield row
 
     await client.bulk.run(rows())
-    assert threads == {"gameball-rows_0"}
+    assert threads == {"gameball-rows"}
 
 
 # --- the plan
