@@ -2,8 +2,31 @@
 
 import os
 import sys
+from enum import IntEnum
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Final
+
+from gameball.version import __version__
+
+
+class Exit(IntEnum):
+    """What a command ends with."""
+
+    APPLIED = 0
+    FAILED = 1
+    USAGE = 2
+    PROBLEMS = 3
+    """Some rows were rejected, or need a review."""
+    INTERRUPTED = 130
+
+
+COMMANDS: Final = {
+    "bulk": ("app", "Send the rows of a file: planned first, kept in a journal, resumed after anything, reported."),
+    "demo": ("demo", "Reward, hold, redeem and refund against a local Gameball, and prove it from the ledger."),
+    "sandbox": ("sandbox", "Serve a local stand-in for Gameball's loyalty API v3.0, until Ctrl-C or SIGTERM."),
+}
+"""Each command is loaded when it is run: what it is in the module of its name, and what it does."""
 
 
 def main() -> int:
@@ -12,13 +35,7 @@ def main() -> int:
         from cyclopts import App, CycloptsError  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError:
         print("gameball: this command needs its extra: pip install 'gameball[cli]'", file=sys.stderr)
-        return 2
-    # These need the extra.
-    from gameball.cli.bulk import Exit, app as bulk  # noqa: PLC0415
-    from gameball.cli.demo import demo  # noqa: PLC0415
-    from gameball.cli.sandbox import sandbox  # noqa: PLC0415
-    from gameball.version import __version__  # noqa: PLC0415
-
+        return Exit.USAGE
     app = App(
         name="gameball",
         help="The command line of the Gameball SDK.",
@@ -26,8 +43,8 @@ def main() -> int:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    for command in (bulk, demo, sandbox):
-        app.command(command)
+    for name, (function, summary) in COMMANDS.items():
+        app.command(f"gameball.cli.{name}:{function}", name=name, help=summary)
     if sys.stderr is None:  # closed by whoever started this
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
     if sys.stdout is None:

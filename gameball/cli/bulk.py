@@ -4,7 +4,6 @@ import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -18,6 +17,7 @@ from gameball.bulk.journal import Account, Journal, JournalReader
 from gameball.bulk.report import BulkPlan, BulkReport, Planner, SeenIds
 from gameball.bulk.resource import Via
 from gameball.bulk.rows import RowState
+from gameball.cli import Exit
 from gameball.cli.columns import OPERATIONS
 from gameball.cli.display import Display, agreed, command, complain, count, counted, say, show_end, show_plan, states
 from gameball.cli.failed_rows import private_file, write_rows
@@ -30,26 +30,13 @@ from gameball.errors import BulkStoppedError, CredentialsError, GameballError, I
 from gameball.models.shared import refuse
 from gameball.settings import RateLimit, base_url, credentials
 
-
-class Exit(IntEnum):
-    """What a command ends with."""
-
-    APPLIED = 0
-    FAILED = 1
-    USAGE = 2
-    PROBLEMS = 3
-    """Some rows were rejected, or need a review."""
-    INTERRUPTED = 130
-
-
 DEFAULT_CONCURRENCY: Final = 64
 DEFAULT_PATIENCE: Final = 300.0
 
 app = App(
     name="bulk",
-    help="Send the rows of a file: planned first, kept in a journal, resumed after anything, and reported.\n\n"
-    "Keys come from GAMEBALL_API_KEY and GAMEBALL_SECRET_KEY. Exit codes: 0 all applied, 3 some rejected or to"
-    " review, 130 interrupted, 2 usage and bad input, 1 the rest.",
+    help_epilogue="Keys come from GAMEBALL_API_KEY and GAMEBALL_SECRET_KEY. Exit codes: 0 all applied, 3 some rejected"
+    " or to review, 130 interrupted, 2 usage and bad input, 1 the rest.",
 )
 
 File = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # "-" is one

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gameball.cli import COMMANDS
 from gameball.sandbox.__main__ import Options
 from tests.support.programs import gameball
 
@@ -16,9 +17,27 @@ COMMAND = (sys.executable, "-c", "import sys; from gameball.cli import main; sys
 def test_help_names_the_commands() -> None:
     shown = gameball("--help")
     assert shown.returncode == 0
-    assert "bulk" in shown.stdout
-    assert "demo" in shown.stdout
-    assert "sandbox" in shown.stdout
+    words = " ".join(shown.stdout.replace("│", " ").split())
+    for name, (_, summary) in COMMANDS.items():
+        assert f"{name} {summary}" in words
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_a_help_of_its_own(name: str) -> None:
+    shown = gameball(name, "--help")
+    assert shown.returncode == 0
+    assert f"Usage: gameball {name}" in shown.stdout
+
+
+def test_the_help_of_bulk_says_what_its_exit_codes_mean() -> None:
+    assert "Exit codes: 0 all applied" in " ".join(gameball("bulk", "--help").stdout.split())
+
+
+def test_a_command_loads_nothing_of_the_others() -> None:
+    code = "import sys, gameball.cli.bulk; print('aiohttp.web' in sys.modules, 'gameball.sandbox' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == (
+        "False False\n"
+    )
 
 
 def test_version_prints_the_version() -> None:
