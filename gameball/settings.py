@@ -1,4 +1,4 @@
-"""What a client is told once: keys, where the API is, how long to wait, how often to try.
+"""What a client is given once: keys, where the API is, how long to wait, how often to try.
 
 What is not given comes from the environment: `GAMEBALL_API_KEY`, `GAMEBALL_SECRET_KEY`, `GAMEBALL_PARTNER_TOKEN` and
 `GAMEBALL_BASE_URL`, or from a file named by the same name with `_FILE` behind it. `GAMEBALL_ALLOW_HTTP=1` permits plain

@@ -96,7 +96,7 @@ async def run_in_caller_thread(function: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
-    def settle(set_end: Callable[[Any], None], end: Any) -> None:
+    def resolve(set_end: Callable[[Any], None], end: Any) -> None:
         if not done.done():
             set_end(end)
 
@@ -104,9 +104,9 @@ async def run_in_caller_thread(function: Callable[[], T]) -> T:
         try:
             value = function()
         except Exception as error:  # noqa: BLE001 (it goes on where the function was asked for)
-            loop.call_soon_threadsafe(settle, done.set_exception, error)
+            loop.call_soon_threadsafe(resolve, done.set_exception, error)
         else:
-            loop.call_soon_threadsafe(settle, done.set_result, value)
+            loop.call_soon_threadsafe(resolve, done.set_result, value)
 
     item.ask(request)
     return await done
@@ -137,12 +137,12 @@ class LoopThread:
                 "a plain call was made on the SDK's own loop thread (from an observer, say), where it would wait"
                 " for itself; use AsyncGameball there, or another thread"
             )
-        portal = self._enter()
-        if portal is None:
+        running = self._enter()
+        if running is None:
             return anyio.run(function)
         item = _WorkItem(function)
         try:
-            # The portal's own way in would wait until the task is made: one more switch between threads.
+            # BlockingPortal.call() would wait until the task is made: one more switch between threads.
             self._loop.call_soon_threadsafe(item.start)
             return item.wait()
         except BaseException as error:
@@ -150,11 +150,11 @@ class LoopThread:
                 raise  # in a child that the caller's own function has forked, nothing of the loop is there
             if error is not item.error:
                 with suppress(RuntimeError):  # the loop thread has ended, and the coroutine with it
-                    portal.start_task_soon(item.cancel)
+                    running.start_task_soon(item.cancel)
                     item.wait_for_end()
                 # What the coroutine had to say of its end: notes, and a bulk run's report.
                 vars(error).update(vars(item.error) if item.error is not None else {})
-            elif isinstance(error, asyncio.CancelledError) and portal is not self._portal:
+            elif isinstance(error, asyncio.CancelledError) and running is not self._portal:
                 # The program ends, and took the loop with it: so does this thread, without a word.
                 raise SystemExit from error
             raise
@@ -171,17 +171,17 @@ class LoopThread:
     def stop(self) -> None:
         """Cancel what is left, close the sessions, end the thread; waits for a moment, not for ever."""
         with self._lock:
-            thread, portal = self._thread, self._portal
+            thread, running = self._thread, self._portal
             self._thread = self._portal = None
-        if thread is not None and portal is not None and thread.is_alive():
-            portal.start_task_soon(portal.stop, True)  # noqa: FBT003 (anyio's positional flag: cancel what remains)
+        if thread is not None and running is not None and thread.is_alive():
+            running.start_task_soon(running.stop, True)  # noqa: FBT003 (anyio's positional flag: cancel what remains)
             thread.join(SHUTDOWN_TIMEOUT)
 
     def _enter(self) -> BlockingPortal | None:
         """The way in, through a new thread if need be; None where no thread can be started any more."""
-        portal, thread = self._portal, self._thread
-        if portal is not None and thread is not None and thread.is_alive():
-            return portal
+        running, thread = self._portal, self._thread
+        if running is not None and thread is not None and thread.is_alive():
+            return running
         with self._lock:
             if self._portal is None or self._thread is None or not self._thread.is_alive():
                 self._start()

@@ -21,7 +21,7 @@ def create(request: ClientRequest) -> Operation[ClientKeys]:
         returns=ClientKeys,
         replay=Replay.NEVER,
         signature=Signature.PARTNER,
-        check="ask Gameball whether the client exists: its keys were only in the answer that was lost",
+        check="ask Gameball whether the client exists: its keys were only in the answer that did not come",
     )
 
 
@@ -90,7 +90,7 @@ class Clients(Resource[Mode]):
             subscription_id: The subscription's id in your system.
 
         Raises:
-            OutcomeUnknownError: It may have been made; its keys were in the answer that was lost.
+            OutcomeUnknownError: It may have been made; its keys were in the answer that did not come.
         """
         return await self._send(
             create(

@@ -173,7 +173,7 @@ def test_loops_that_come_and_go_in_many_threads_do_not_disturb_one_client(server
         list(threads.map(come_and_go, range(16)))
 
     assert len(server.requests) == 192
-    # Both calls of a loop went over the same connection: no loop has lost its session to another's.
+    # Both calls of a loop went over the same connection: no loop has given its session up to another's.
     assert server.connections == 96
 
 
@@ -390,7 +390,7 @@ def test_ctrl_c_says_which_write_it_has_left_open(server: Server, start: Start) 
 def test_ctrl_c_in_what_the_caller_is_told_ends_the_call() -> None:
     ended = threading.Event()
 
-    async def tell() -> None:
+    async def report() -> None:
         try:
             await loop_thread.run_in_caller_thread(interrupt)
         finally:
@@ -400,22 +400,22 @@ def test_ctrl_c_in_what_the_caller_is_told_ends_the_call() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        loop_thread.run(tell)
+        loop_thread.run(report)
     assert ended.wait(1)
 
 
 async def test_awaited_the_caller_is_told_where_it_is() -> None:
-    told: list[str] = []
-    await loop_thread.run_in_caller_thread(lambda: told.append(threading.current_thread().name))
+    threads: list[str] = []
+    await loop_thread.run_in_caller_thread(lambda: threads.append(threading.current_thread().name))
 
-    assert told == ["MainThread"]
+    assert threads == ["MainThread"]
 
 
 def test_an_answer_from_the_caller_that_comes_too_late_is_let_go() -> None:
-    """The coroutine was cancelled while the caller was still busy with what it was told."""
+    """The coroutine was cancelled while the caller was still busy with its callback."""
     cancelled = threading.Event()
 
-    async def tell() -> str:
+    async def report() -> str:
         try:
             async with asyncio.timeout(0.02):
                 await loop_thread.run_in_caller_thread(partial(cancelled.wait, 1.0))
@@ -424,7 +424,7 @@ def test_an_answer_from_the_caller_that_comes_too_late_is_let_go() -> None:
         await asyncio.sleep(0.02)
         return "went on"
 
-    assert loop_thread.run(tell) == "went on"
+    assert loop_thread.run(report) == "went on"
 
 
 def test_a_value_is_let_go_of_and_so_is_an_error() -> None:
@@ -503,10 +503,10 @@ def test_closing_a_generator_starts_no_thread() -> None:
 
 
 async def test_what_was_given_up_before_it_began_never_begins() -> None:
-    errand: loop_thread._WorkItem[None] = loop_thread._WorkItem(pytest.fail)
-    await errand.cancel()
-    await errand.run()
-    assert errand.error is None
+    item: loop_thread._WorkItem[None] = loop_thread._WorkItem(pytest.fail)
+    await item.cancel()
+    await item.run()
+    assert item.error is None
 
 
 def test_a_call_that_the_end_of_the_program_cancels_ends_its_thread_without_a_word() -> None:
@@ -538,7 +538,7 @@ def name_server(monkeypatch: pytest.MonkeyPatch) -> "NameServer":
 
 
 class NameServer:
-    """Answers the first question for a host name only when told to; the loopback address, always."""
+    """Answers the first question for a host name only when released; the loopback address, always."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked = threading.Event()
@@ -614,10 +614,10 @@ async def cancelled_first(client: AsyncGameball) -> CashbackReward:
 async def test_what_a_cancelled_call_still_asks_for_is_not_done() -> None:
     async def nothing() -> None: ...
 
-    errand = loop_thread._WorkItem(nothing)
-    errand.ask(pytest.fail)
-    await errand.run()
-    errand.wait_for_end()
+    item = loop_thread._WorkItem(nothing)
+    item.ask(pytest.fail)
+    await item.run()
+    item.wait_for_end()
 
 
 def test_where_no_thread_can_be_started_any_more_a_call_runs_on_a_loop_of_its_own(

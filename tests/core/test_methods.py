@@ -115,7 +115,7 @@ def test_instances_do_not_share_what_they_are_bound_to() -> None:
     assert one.add is not other.add
 
 
-# --- what help() and inspect tell
+# --- what help() and inspect show
 
 
 @pytest.mark.parametrize("name", [*CALLS, "iterate"])

@@ -407,7 +407,7 @@ cashback(client, "t1")
 
 
 def test_a_call_made_after_the_loop_thread_was_stopped_at_exit_ends_well(server: Server, start: Start) -> None:
-    # Registered before the loop thread's own farewell, this runs after it.
+    # Registered before the loop thread's own function, this runs after it.
     source = """
 import atexit, sys
 for name in [name for name in sys.modules if name.startswith("gameball")]:

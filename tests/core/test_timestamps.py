@@ -63,10 +63,10 @@ def test_a_clock_that_was_far_wrong_is_followed_when_it_is_right_again(monkeypat
 
 def test_a_request_is_stamped_unless_it_tells_its_own_time() -> None:
     own = datetime(2019, 9, 19, tzinfo=UTC)
-    told = HoldRequest(player_unique_id="p", amount=1, transaction_time=own)
+    given = HoldRequest(player_unique_id="p", amount=1, transaction_time=own)
     untold = HoldRequest(player_unique_id="p", amount=1)
 
-    assert stamped(told) is told
+    assert stamped(given) is given
     first, second = stamped(untold), stamped(untold)
     assert first.transaction_time is not None
     assert second.transaction_time is not None

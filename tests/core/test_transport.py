@@ -523,7 +523,7 @@ def test_an_operations_path_stays_below_the_base(path: str) -> None:
         Operation(name="x", method="GET", path=path, returns=dict, replay=Replay.SAFE)
 
 
-# --- a lent session, a proxy, a certificate of one's own
+# --- a user's own session, a proxy, a certificate of one's own
 
 
 async def test_a_lent_session_is_used_and_never_closed(server: Server) -> None:

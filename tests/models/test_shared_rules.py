@@ -241,7 +241,7 @@ def test_any_value_is_a_positive_amount_or_refused(value: object) -> None:
     try:
         amount = paid(value)
     except InvalidRequestError:
-        pass  # by which rule, the tests above tell
+        pass  # by which rule, the tests above show
     else:
         assert amount > 0
         assert amount == (Decimal(repr(value)) if isinstance(value, float) else value)
@@ -267,11 +267,13 @@ def test_a_time_is_told_in_utc() -> None:
 
 
 def test_a_naive_time_is_refused_and_the_sentence_says_how_to_fix_it() -> None:
-    with pytest.raises(InvalidRequestError, match=r"^transaction_time must be timezone-aware: .*timezone\.utc") as told:
+    with pytest.raises(
+        InvalidRequestError, match=r"^transaction_time must be timezone-aware: .*timezone\.utc"
+    ) as raised:
         at(datetime(2019, 9, 19, 16, 14, 9))  # noqa: DTZ001 (that is the point)
 
-    assert told.value.field == "transaction_time"
-    assert "replace(tzinfo=" in str(told.value)
+    assert raised.value.field == "transaction_time"
+    assert "replace(tzinfo=" in str(raised.value)
 
 
 @pytest.mark.parametrize("value", ["2019-09-19T16:14:09Z", 1568909649, date(2019, 9, 19), True])

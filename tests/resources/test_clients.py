@@ -191,13 +191,13 @@ async def test_a_client_that_may_have_been_made_is_not_made_again_and_no_key_is_
 ) -> None:
     caplog.set_level(logging.DEBUG)
     api.to("POST").answer(answer, status=status)
-    with pytest.raises(OutcomeUnknownError, match="its keys were only in the answer that was lost") as caught:
+    with pytest.raises(OutcomeUnknownError, match="its keys were only in the answer that did not come") as caught:
         await call("clients.create", settings=PARTNER, **REQUIRED)
     assert len(api.sent) == 1
     error = caught.value
-    told = f"{error} {error!r} {vars(error)} {''.join(traceback.format_exception(error))} {caplog.text}"
-    told += repr(pickle.dumps(error))
-    assert not [key for key in (API_KEY, SECRET_KEY, PARTNER["partner_token"]) if key in told]
+    shown = f"{error} {error!r} {vars(error)} {''.join(traceback.format_exception(error))} {caplog.text}"
+    shown += repr(pickle.dumps(error))
+    assert not [key for key in (API_KEY, SECRET_KEY, PARTNER["partner_token"]) if key in shown]
 
 
 async def test_a_lost_creation_is_never_repeated(call: Ask, sandbox: Sandbox) -> None:
@@ -396,9 +396,9 @@ def test_new_keys_work_when_they_are_handed_to_a_client(sandbox: Sandbox, caplog
 
     assert sandbox.ledger.balance("p", account=new.gameball_id or 0) == reward.rewarded_points == 20
     assert sandbox.ledger.balance("p") == 0
-    told = f"{caplog.text} {new!r} {theirs!r} {seen!r} {caught.value!r} {vars(caught.value)} {delivered!r}"
-    told += "".join(traceback.format_exception(caught.value))
-    assert not [key for key in (new.api_key, new.secret_key) if key.reveal() in told]
+    shown = f"{caplog.text} {new!r} {theirs!r} {seen!r} {caught.value!r} {vars(caught.value)} {delivered!r}"
+    shown += "".join(traceback.format_exception(caught.value))
+    assert not [key for key in (new.api_key, new.secret_key) if key.reveal() in shown]
 
 
 async def test_new_keys_work_when_they_are_handed_to_an_awaited_client(sandbox: Sandbox) -> None:

@@ -739,11 +739,11 @@ async def test_the_ledger_obeys_what_the_configuration_tells(call: Ask, sandbox:
     for number, rate in enumerate((2, 7)):
         sandbox.program = Program(points_rewarded_as_cashback=Decimal(rate))
         (rule,) = (await call("configurations.cashback", settings=settings)).cashback_rules
-        told = await call("configurations.get", settings=settings)
+        read = await call("configurations.get", settings=settings)
         reward = await call(
             "transactions.cashback", settings=settings, player_unique_id="p", transaction_id=f"t{number}", amount=100
         )
-        assert rule.points_rewarded_as_cashback == told.cashback.reward_wallet_factor == rate
+        assert rule.points_rewarded_as_cashback == read.cashback.reward_wallet_factor == rate
         assert reward.rewarded_points == 100 / rule.min_amount_to_spend * rule.points_rewarded_as_cashback
 
 

@@ -28,8 +28,8 @@ def ask(method: str = "GET", path: str = "/x", **parts: Any) -> Operation[Any]:
 )
 def test_only_reads_are_repeated_unless_told_otherwise(method: str, replay: Replay) -> None:
     assert ask(method).replay is replay
-    for told in (Replay.SAFE, Replay.NEVER):
-        assert ask(method, replay=told).replay is told
+    for given in (Replay.SAFE, Replay.NEVER):
+        assert ask(method, replay=given).replay is given
 
 
 def test_it_is_named_signed_and_carried_as_given() -> None:
