@@ -90,7 +90,8 @@ class BatchSender:
                 if row.timed.transaction_time is None:
                     row.freeze(stamp())
             try:
-                batch_id = await self._delivery.send(START[type(rows[0].request)]([row.timed for row in rows]))
+                requests: list[Any] = [row.timed for row in rows]
+                batch_id = await self._delivery.send(START[type(rows[0].request)](requests))
             except GameballError as error:
                 if error.outcome == "not_applied":
                     return [

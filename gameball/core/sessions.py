@@ -64,7 +64,7 @@ class CleanConnector(aiohttp.TCPConnector):
     """
 
     def __init__(self, *, force_close: bool = False) -> None:
-        super().__init__(limit=0, force_close=force_close)
+        super().__init__(limit=0, force_close=force_close)  # pyright: ignore[reportUnknownMemberType]  # aiohttp's own
         self._used: WeakSet[ResponseHandler] = WeakSet()
         self._distrusted_until = 0.0
 
