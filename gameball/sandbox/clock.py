@@ -1,20 +1,44 @@
 """The sandbox's own time, and how a moment is kept as text."""
 
+import sqlite3
+import sys
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 _END = datetime(9001, 1, 1, tzinfo=UTC)
 _TOO_FAR = "must not go beyond the year 9000, with which the clock ends"
 
 
+if sys.platform == "linux":
+
+    def steady() -> float:
+        """Seconds that only go forwards, whatever a test has done to Python's clocks (freezegun, time-machine)."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+elif sys.platform == "win32":
+    steady = time.monotonic
+else:
+
+    def steady() -> float:
+        """Seconds that only go forwards, whatever a test has done to Python's clocks (freezegun, time-machine)."""
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
 class Clock:
-    """Real time plus whatever it has been advanced by: ten minutes pass at once."""
+    """Real time plus whatever it has been advanced by: ten minutes pass at once.
+
+    It is the sandbox's own: a test that freezes the time of its program leaves it running.
+    """
 
     def __init__(self) -> None:
         self._ahead = timedelta()
+        self._start = _real_time()
+        self._started = steady()
 
     def now(self) -> datetime:
         """The present moment in the sandbox, aware, in UTC."""
-        return datetime.now(UTC) + self._ahead
+        return self._start + timedelta(seconds=steady() - self._started) + self._ahead
 
     @property
     def ahead(self) -> timedelta:
@@ -64,3 +88,9 @@ def stored(moment: datetime) -> str:
 def loaded(text: str) -> datetime:
     """The moment that `stored` wrote."""
     return datetime.fromisoformat(text)
+
+
+def _real_time() -> datetime:
+    # No test's patch of Python's clocks reaches sqlite, which reads the system's.
+    with closing(sqlite3.connect(":memory:")) as sql:
+        return loaded(sql.execute("select strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").fetchone()[0])

@@ -14,7 +14,7 @@ from gameball.sandbox.access import Access
 from gameball.sandbox.arming import Faults
 from gameball.sandbox.batches import Batches
 from gameball.sandbox.books import Books
-from gameball.sandbox.clock import Clock
+from gameball.sandbox.clock import Clock, steady
 from gameball.sandbox.configurations import Configurations
 from gameball.sandbox.control import CONTROL_PATH, control_routes
 from gameball.sandbox.inspection import Inspection
@@ -203,6 +203,13 @@ class Sandbox:
         self._thread.stop()
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose timers run although a test has stopped the time of its program."""
+
+    def time(self) -> float:
+        return steady()
+
+
 class _LoopThread:
     """A daemon thread whose loop serves one sandbox until it is stopped."""
 
@@ -230,7 +237,8 @@ class _LoopThread:
             raise self._failure
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,7 @@ from gameball.sandbox import json_codec
 from gameball.sandbox.access import Access
 from gameball.sandbox.arming import Faults, Strike
 from gameball.sandbox.call import Call, Response
-from gameball.sandbox.clock import Clock
+from gameball.sandbox.clock import Clock, steady
 from gameball.sandbox.hosts import names_this_machine
 from gameball.sandbox.quirks import Quirks
 from gameball.sandbox.refusals import Refusal
@@ -96,11 +95,11 @@ class Server:
     ) -> web.StreamResponse:
         body = await _body(request)
         raw = body if isinstance(body, bytes) else b""
-        arrived = time.monotonic()
+        arrived = steady()
         logged = self._remember(request, raw, route.operation)
         logged.strike = self.faults.draw(route.operation, lambda: _transaction_id(request, raw))
         response = await self._respond(logged.strike, partial(self._answer, route, path, account, request, body))
-        logged.answer = answer_of(response, time.monotonic() - arrived)
+        logged.answer = answer_of(response, steady() - arrived)
         return response
 
     async def _respond(self, strike: Strike | None, work: Callable[[], Response]) -> web.StreamResponse:

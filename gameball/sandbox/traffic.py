@@ -1,8 +1,9 @@
 """How many requests arrive: their number, and how many a second."""
 
-import time
 from collections import deque
 from decimal import Decimal
+
+from gameball.sandbox.clock import steady
 
 _SPAN = 10
 """Seconds that a rate is taken over."""
@@ -23,14 +24,14 @@ class Traffic:
     @property
     def per_second(self) -> Decimal:
         """The mean of the last ten seconds, to one digit."""
-        first = int(time.monotonic()) - _SPAN
+        first = int(steady()) - _SPAN
         recent = sum(count for second, count in list(self._seconds) if second > first)
         return round(Decimal(recent) / _SPAN, 1)
 
     def count(self) -> int:
         """Count one request; its number, from 1."""
         self._total += 1
-        second = int(time.monotonic())
+        second = int(steady())
         if self._seconds and self._seconds[-1][0] == second:
             self._seconds[-1] = second, self._seconds[-1][1] + 1
         else:
