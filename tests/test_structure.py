@@ -1,6 +1,7 @@
 """The house, and which way its imports point."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -146,4 +147,11 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
 def test_the_sandbox_needs_nothing_but_aiohttp_and_python() -> None:
     """Neither attrs nor cattrs nor msgspec: it is a second reading of the API's pages, made by other means."""
     others = {package for module in modules_of("sandbox") for package in outside(module)}
-    assert others - sys.stdlib_module_names == {"aiohttp"}
+    assert others - sys.stdlib_module_names == {"aiohttp", "jinja2"}
+    assert [module for module in modules_of("sandbox") if "jinja2" in outside(module)] == ["sandbox.console.pages"]
+
+
+def test_a_sandbox_starts_without_the_console_s_templates() -> None:
+    code = "import sys; from gameball.sandbox import Sandbox\nwith Sandbox(): print('jinja2' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert ended.stdout == "False\n"

@@ -86,13 +86,14 @@ def _stop_signals() -> Generator[threading.Event]:
 
 
 def _welcome(sandbox: Sandbox) -> str:
+    console = f"\nIn a browser: {sandbox.console_url}\n" if sandbox.control else ""
     return f"""Gameball sandbox at {sandbox.base_url}; Ctrl-C stops it.
 
 export GAMEBALL_BASE_URL={sandbox.base_url}
 export GAMEBALL_API_KEY={sandbox.api_key}
 export GAMEBALL_SECRET_KEY={sandbox.secret_key}
 export GAMEBALL_PARTNER_TOKEN={sandbox.partner_token}
-"""
+{console}"""
 
 
 def _plainly(reason: OSError) -> str:

@@ -1,7 +1,6 @@
 """The ledger as it is looked at: players with balances, statements, orders with refunds, holds, totals."""
 
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -111,10 +110,8 @@ class Books:
     def players(self, account: int, *, search: str = "", part: Part) -> tuple[list[Player], int]:
         """The players whose ids contain `search`, by id, and how many there are in all."""
         with self._ledger.reading() as sql:
-            wanted = (account, search, search)
-            [total] = sql.execute(_COUNT_PLAYERS, wanted).fetchone()
-            rows = sql.execute(_PLAYERS, (self._now(), *wanted, *part.bounds))
-            return [_player(*row) for row in rows], total
+            rows = sql.execute(_PLAYERS, (self._now(), account, search, search, *part.bounds))
+            return [_player(*row) for row in rows], _count_players(sql, account, search)
 
     def player(self, account: int, player: str) -> Player | None:
         """One player; None if nothing was ever booked for that id."""
@@ -135,7 +132,9 @@ class Books:
         values: tuple[Any, ...] = (account,)
         with self._ledger.reading() as sql:
             if transaction_id is None:
-                total = sum(self._tally.count(sql, account, kind) for kind in _ORDER_KINDS)
+                total = self._tally.count(sql, account, _ORDER_KINDS)
+                # Nearly every line is an order: read backwards from the last, it takes no index and no sorting.
+                clause = f"not indexed {clause}"
             else:
                 clause, values = f"{clause} and transaction_id = ?", (account, transaction_id)
                 total = _count(sql, "transactions", clause, values)
@@ -169,11 +168,9 @@ class Books:
     def totals(self, account: int) -> Totals:
         """The account's points by how they came and went."""
         with self._ledger.reading() as sql:
-            sums = {
-                name: sum(self._tally.points(sql, account, kind) for kind in kinds) for name, kinds in _KINDS.items()
-            }
-            count = sum(self._tally.count(sql, account, kind) for kinds in _KINDS.values() for kind in kinds)
-        return Totals(**sums, transactions=count)
+            points = {name: self._tally.points(sql, account, kinds) for name, kinds in _KINDS.items()}
+            count = sum(self._tally.count(sql, account, kinds) for kinds in _KINDS.values())
+        return Totals(**points, transactions=count)
 
     def mark(self) -> tuple[int, int]:
         """Two numbers that change whenever the ledger does, or a hold runs out."""
@@ -181,10 +178,10 @@ class Books:
             [live] = sql.execute(_LIVE, (self._now(),)).fetchone()
             return sql.total_changes, live
 
-    def population(self) -> Mapping[int, tuple[int, int]]:
-        """How many players and transactions each account has that has any."""
+    def player_count(self, account: int) -> int:
+        """How many players an account has."""
         with self._ledger.reading() as sql:
-            return {account: (players, count) for account, players, count in sql.execute(_POPULATION)}
+            return _count_players(sql, account, "")
 
     def _now(self) -> str:
         return stored(self._clock.now())
@@ -197,13 +194,16 @@ class _Tally:
         self._last = 0
         self._sums: dict[tuple[int, Kind], tuple[int, int]] = {}
 
-    def points(self, sql: sqlite3.Connection, account: int, kind: Kind) -> int:
-        self._catch_up(sql)
-        return self._sums.get((account, kind), (0, 0))[0]
+    def points(self, sql: sqlite3.Connection, account: int, kinds: tuple[Kind, ...]) -> int:
+        return self._sum(sql, account, kinds)[0]
 
-    def count(self, sql: sqlite3.Connection, account: int, kind: Kind) -> int:
+    def count(self, sql: sqlite3.Connection, account: int, kinds: tuple[Kind, ...]) -> int:
+        return self._sum(sql, account, kinds)[1]
+
+    def _sum(self, sql: sqlite3.Connection, account: int, kinds: tuple[Kind, ...]) -> tuple[int, int]:
         self._catch_up(sql)
-        return self._sums.get((account, kind), (0, 0))[1]
+        known = [self._sums.get((account, kind), (0, 0)) for kind in kinds]
+        return sum(points for points, _ in known), sum(count for _, count in known)
 
     def _catch_up(self, sql: sqlite3.Connection) -> None:
         for account, word, direction, points, count, last in sql.execute(_NEW_SUMS, (self._last,)).fetchall():
@@ -214,7 +214,7 @@ class _Tally:
 
 _NEW_SUMS = """
 select account, type, direction, sum(points), count(*), max(id)
-from transactions where id > ? group by account, type, direction
+from transactions not indexed where id > ? group by account, type, direction
 """
 _PLAYER_COLUMNS = """
 select latest.player, latest.balance_after, latest.time, known.count, (
@@ -234,7 +234,6 @@ _PLAYER = f"""
 ) as known join transactions as latest using (id)
 """  # noqa: S608 - our own words
 _COUNT_PLAYERS = "select count(distinct player) from transactions where account = ? and (? = '' or instr(player, ?))"
-_POPULATION = "select account, count(distinct player), count(*) from transactions group by account"
 _HELD = "select count(*), coalesce(sum(points), 0) from holds where account = ? and expires > ? and state = 'live'"
 _LIVE = "select count(*) from holds where expires > ? and state = 'live'"
 _HOLDS = """
@@ -248,6 +247,10 @@ _HOLD_CONDITIONS = {"live": "state = 'live' and expires > ?", "expired": "state 
 def _count(sql: sqlite3.Connection, table: str, clause: str, values: tuple[Any, ...]) -> int:
     row = sql.execute(f"select count(*) from {table} {clause}", values).fetchone()  # noqa: S608 - our own words
     return int(row[0])
+
+
+def _count_players(sql: sqlite3.Connection, account: int, search: str) -> int:
+    return int(sql.execute(_COUNT_PLAYERS, (account, search, search)).fetchone()[0])
 
 
 def _player(player: str, balance: int, last: str, transactions: int, held: int) -> Player:

@@ -4,26 +4,24 @@ Every route does what `Sandbox` does in Python. A refusal is `{"error": "..."}`,
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from gameball.sandbox import fields, json_codec
 from gameball.sandbox.access import OWN_ACCOUNT
-from gameball.sandbox.books import HOLD_STATES, Part
+from gameball.sandbox.books import HOLD_STATES
+from gameball.sandbox.given import Given, part_of, ruled
 from gameball.sandbox.guard import HEADERS, error, guarded
-from gameball.sandbox.history import DEFAULT_LIMIT, STATUSES, Filters
+from gameball.sandbox.history import STATUSES, Filters
 from gameball.sandbox.inspection import JSON, Inspected, Inspection
 from gameball.sandbox.json_objects import FAULTS, changed_program, read_fault, seconds
 
-T = TypeVar("T")
-CONTROL_PATH = "/_sandbox"
-API_PATH = f"{CONTROL_PATH}/api"
-_LARGEST_PAGE = 1000
+API_PATH = "/_sandbox/api"
 _BEAT = 1.0
 """Seconds after which an event is sent even if nothing changed."""
 _LOOK = 0.2
@@ -42,51 +40,6 @@ class Controlled(Inspected, Protocol):
     def reset(self) -> None:
         """Start afresh."""
         ...
-
-
-class Given:
-    """The fields of a query or a body; each is taken once, and one that nobody takes is refused."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = dict(values)
-        self._known: list[str] = []
-
-    def take(self, name: str, read: Callable[[Any], T]) -> T | None:
-        """The field as `read` reads it; None if it is absent or null.
-
-        Raises:
-            ValueError: naming the field and the rule that it breaks.
-        """
-        self._known.append(name)
-        value = self._values.pop(name, None)
-        if value is None:
-            return None
-        return _ruled(name, lambda: read(value))
-
-    def required(self, name: str, read: Callable[[Any], T]) -> T:
-        """The same for a field that must be there."""
-        value = self.take(name, read)
-        if value is None:
-            raise ValueError(f"{name} is required")
-        return value
-
-    def rest(self) -> dict[str, Any]:
-        """All that was not taken yet, as it was given."""
-        rest, self._values = self._values, {}
-        return rest
-
-    def end(self) -> None:
-        """Refuse what was not taken."""
-        for name in self._values:
-            raise ValueError(f"{name} is not known here; there are: {', '.join(self._known) or 'no fields'}")
-
-
-def _ruled(name: str, work: Callable[[], T]) -> T:
-    """What `work` gives; the rule that it breaks is put behind the field's name."""
-    try:
-        return work()
-    except ValueError as rule:
-        raise ValueError(f"{name} {rule}") from None
 
 
 class Control:
@@ -112,15 +65,15 @@ class Control:
         given.end()
         clock = self._sandbox.clock
         if advance is not None and moment is None:
-            return {"now": _ruled("advance", lambda: clock.advance(seconds=advance))}
+            return {"now": ruled("advance", lambda: clock.advance(seconds=advance))}
         if moment is not None and advance is None:
-            return {"now": _ruled("now", lambda: clock.set(moment))}
+            return {"now": ruled("now", lambda: clock.set(moment))}
         raise ValueError("exactly one of advance and now must be given")
 
     def players(self, given: Given) -> JSON:
         """A page of players with balances."""
         account, search = self._account(given), given.take("search", fields.text)
-        return self._inspection.players(account, search=search or "", part=_part(given))
+        return self._inspection.players(account, search=search or "", part=part_of(given))
 
     def player(self, given: Given) -> JSON:
         """One player."""
@@ -132,7 +85,7 @@ class Control:
 
     def transactions(self, given: Given) -> JSON:
         """A page of transactions, filtered."""
-        account, part = self._account(given), _part(given)
+        account, part = self._account(given), part_of(given)
         filters = Filters(
             page=part.page,
             limit=part.limit,
@@ -152,12 +105,12 @@ class Control:
             self._account(given),
             player=given.take("player_unique_id", fields.text),
             state=given.take("state", fields.one_of(*HOLD_STATES)),
-            part=_part(given),
+            part=part_of(given),
         )
 
     def batches(self, given: Given) -> JSON:
         """A page of batches."""
-        return self._inspection.batch_list(self._account(given), _part(given))
+        return self._inspection.batch_list(self._account(given), part_of(given))
 
     def accounts(self, _: Given) -> JSON:
         """The accounts, whose numbers `account` takes elsewhere."""
@@ -166,7 +119,7 @@ class Control:
     def requests(self, given: Given) -> JSON:
         """A page of the latest requests."""
         operation = given.take("operation", fields.text)
-        return self._inspection.requests(operation=operation, part=_part(given))
+        return self._inspection.requests(operation=operation, part=part_of(given))
 
     def faults(self, _: Given) -> JSON:
         """What is armed and what of it was consumed."""
@@ -204,11 +157,7 @@ class Control:
         return self._inspection.programme()
 
     def _account(self, given: Given) -> int:
-        account = given.take("account", fields.numeral(1))
-        known = [one["account"] for one in self._inspection.accounts()] if account else [OWN_ACCOUNT]
-        if account not in {None, *known}:
-            raise ValueError(f"account must be one of {', '.join(map(str, known))}")
-        return account or OWN_ACCOUNT
+        return given.take("account", self._inspection.account) or OWN_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,11 +255,6 @@ async def _events(inspection: Inspection, request: web.Request) -> web.StreamRes
                 await response.write(b"data: " + json_codec.write(pulse) + b"\n\n")
             await asyncio.sleep(_LOOK)
     return response
-
-
-def _part(given: Given) -> Part:
-    page, limit = given.take("page", fields.numeral(1)), given.take("limit", fields.numeral(1, _LARGEST_PAGE))
-    return Part(page=page or 1, limit=limit or DEFAULT_LIMIT)
 
 
 def _status(value: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+from gameball.sandbox import fields
 from gameball.sandbox.access import OWN_ACCOUNT
 from gameball.sandbox.arming import Armed, Faults
 from gameball.sandbox.batches import Batches
@@ -61,7 +62,6 @@ class Inspection:
         """The overview: clock, points, requests and faults."""
         totals = self.books.totals(account)
         holds, held = self.books.held(account)
-        players, _ = self.books.population().get(account, (0, 0))
         points = asdict(totals)
         transactions = points.pop("transactions")
         return {
@@ -69,7 +69,7 @@ class Inspection:
             "now": self.sandbox.clock.now(),
             "quirks": self.sandbox.quirks,
             "account": account,
-            "players": players,
+            "players": self.books.player_count(account),
             "transactions": transactions,
             "holds": holds,
             "points": {**points, "balance": totals.balance, "held": held},
@@ -97,21 +97,24 @@ class Inspection:
         mark = hashlib.blake2s(repr(seen).encode(), digest_size=8).hexdigest()
         return {"mark": mark, "now": self.sandbox.clock.now()}
 
+    def account(self, value: str) -> int:
+        """A reader of an account's number."""
+        return int(fields.one_of(*map(str, self._clients()))(value))
+
     def accounts(self) -> list[JSON]:
         """The sandbox's own account and those of partners' clients, without their keys."""
-        population = self.books.population()
-        clients: dict[int, JSON] = {OWN_ACCOUNT: {}, **self.partners.clients()}
         return [
             {
                 "account": account,
                 "name": client.get("name"),
                 "store_name": client.get("storeName"),
                 "status": client.get("status"),
-                "players": population.get(account, (0, 0))[0],
-                "transactions": population.get(account, (0, 0))[1],
             }
-            for account, client in clients.items()
+            for account, client in self._clients().items()
         ]
+
+    def _clients(self) -> dict[int, JSON]:
+        return {OWN_ACCOUNT: {}, **self.partners.clients()}
 
     def players(self, account: int, *, search: str = "", part: Part) -> JSON:
         """A page of players with their balances."""

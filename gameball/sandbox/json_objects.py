@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -49,6 +49,39 @@ def read_fault(word: str, given: Mapping[str, Any]) -> Fault:
     """
     fault: Fault = _read(FAULTS[word], given, of=f"the fault {word}")
     return fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultField:
+    """A field of a fault, for a form."""
+
+    name: str
+    kind: Any
+    """Its type in Python."""
+    required: bool
+    default: Any
+
+    @property
+    def input(self) -> str:
+        """What is typed in for it."""
+        if self.kind is bool:
+            return "flag"
+        if self.kind in {int, float, int | None}:
+            return "number"
+        return "text" if self.kind in {str, str | None, bytes} else "json"
+
+
+def fault_fields(word: str) -> list[FaultField]:
+    """The fields of the fault of that word, by the names that JSON has for them."""
+    return [
+        FaultField(
+            name=_RENAMED.get(field.name, field.name),
+            kind=field.type,
+            required=_is_required(field),
+            default=None if field.default is MISSING or field.type is bytes else field.default,
+        )
+        for field in fields(FAULTS[word])
+    ]
 
 
 def changed_program(program: Program, given: Mapping[str, Any]) -> Program:
@@ -104,9 +137,13 @@ def seconds(value: Any) -> float:
 def _read(kind: type[Any], given: Mapping[str, Any], *, of: str) -> Any:
     values = _read_values(kind, given, of=of)
     for field in fields(kind):
-        if field.name not in values and field.default is MISSING and field.default_factory is MISSING:
+        if field.name not in values and _is_required(field):
             raise ValueError(f"{_RENAMED.get(field.name, field.name)} is required by {of}")
     return kind(**values)
+
+
+def _is_required(field: "Field[Any]") -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _read_values(kind: type[Any], given: Mapping[str, Any], *, of: str) -> dict[str, Any]:

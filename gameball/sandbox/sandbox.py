@@ -16,7 +16,8 @@ from gameball.sandbox.batches import Batches
 from gameball.sandbox.books import Books
 from gameball.sandbox.clock import Clock, steady
 from gameball.sandbox.configurations import Configurations
-from gameball.sandbox.control import CONTROL_PATH, control_routes
+from gameball.sandbox.console import CONSOLE_PATH, console_routes
+from gameball.sandbox.control import control_routes
 from gameball.sandbox.inspection import Inspection
 from gameball.sandbox.ledger import Ledger, Scope
 from gameball.sandbox.partners import Partners
@@ -102,7 +103,7 @@ class Sandbox:
     @property
     def console_url(self) -> str:
         """Where the console is, to be opened in a browser."""
-        return f"{self._origin}{CONTROL_PATH}/"
+        return f"{self._origin}{CONSOLE_PATH}/"
 
     @property
     def _origin(self) -> str:
@@ -179,8 +180,11 @@ class Sandbox:
             host=self.host,
             refusal_status=self.refusal_status,
             quirks=self.quirks,
-            beside=control_routes(self, self._inspection) if self.control else (),
+            beside=self._control_routes() if self.control else (),
         )
+
+    def _control_routes(self) -> list[web.RouteDef]:
+        return control_routes(self, self._inspection) + console_routes(self._inspection, host=self.host)
 
     def _terms(self) -> Program:
         return self.program
