@@ -92,7 +92,7 @@ class Contents:
                     report.points = add_points(report.points, _points(points), times=rows)
             for problem in _problems(database, tuple(RowState)):
                 report.keep(problem)
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError, ArithmeticError):
             raise damaged(path) from None
         return cls(
             salt=salt,
