@@ -67,11 +67,11 @@ class Batches:
     def start(self, call: Call) -> dict[str, Any]:
         """POST - Start Batch Operation. Rows are not looked at before they are worked off."""
         body = Fields(call.body)
-        operation = body.required("operation", fields.one_of(*self._rows))
+        operation = body.required("operation", fields.any_case_of(*self._rows))
         body.optional("params", lambda params: Fields(params, where="params."))
         batch = Batch(
             account=call.account,
-            method=body.required("method", fields.one_of("GET", "POST", "PUT", "PATCH")),
+            method=body.required("method", fields.any_case_of("GET", "POST", "PUT", "PATCH")),
             operation=operation,
             rows=body.required("body", _player_ids if operation == "balance" else fields.array),
             created=self._clock.now(),

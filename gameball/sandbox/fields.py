@@ -95,6 +95,16 @@ def one_of(*words: str) -> Callable[[Any], str]:
     return read
 
 
+def any_case_of(*words: str) -> Callable[[Any], str]:
+    """A reader of one of these words, however it is capitalised."""
+
+    def read(value: Any) -> str:
+        known = {word.lower(): word for word in words}
+        return one_of(*words)(known.get(value.lower()) if isinstance(value, str) else value)
+
+    return read
+
+
 def positive_amount(value: Any) -> Decimal:
     """Money: a number above zero, kept digit by digit; text that is one is too, as vendors' libraries send it."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):

@@ -115,6 +115,16 @@ async def test_a_batch_is_started_by_the_shape_of_each_library_and_found_by_a_ba
     assert [batch["errorCount"] for batch in batches] == [0, 1, 1, 1], "the row's id is taken after the first"
 
 
+@pytest.mark.parametrize(("method", "operation"), [("post", "Balance"), ("Post", "BALANCE")])
+async def test_the_words_of_a_batch_are_read_in_any_case(api: Api, method: str, operation: str) -> None:
+    started = await done(
+        await api.post("batch", method=method, operation=operation, body={"playerUniqueIds": ["player123"]})
+    )
+
+    batch = await done(await api.get(f"batch/{started['batchId']}"))
+    assert (batch["method"], batch["operation"]) == ("POST", "balance")
+
+
 async def done(reply: Reply) -> dict[str, Any]:
     """The value of a call that must go well."""
     assert reply.status == 200, reply
