@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from gameball.bulk.report import BulkPlan as BulkPlan, BulkReport as BulkReport
     from gameball.bulk.rows import RowResult as RowResult, RowState as RowState, State as State
     from gameball.client import AsyncGameball as AsyncGameball, Gameball as Gameball
-    from gameball.core.delivery import Attempt as Attempt, Delivered as Delivered
+    from gameball.core.delivery import Delivered as Delivered
+    from gameball.core.observers import Attempt as Attempt, Call as Call
     from gameball.core.operation import Operation as Operation, Replay as Replay
     from gameball.errors import (
         AlreadyCancelledError as AlreadyCancelledError,
@@ -115,7 +116,8 @@ _MODULES = {
     "gameball.bulk.report": ("BulkPlan", "BulkReport"),
     "gameball.bulk.rows": ("RowResult", "RowState", "State"),
     "gameball.client": ("AsyncGameball", "Gameball"),
-    "gameball.core.delivery": ("Attempt", "Delivered"),
+    "gameball.core.delivery": ("Delivered",),
+    "gameball.core.observers": ("Attempt", "Call"),
     "gameball.core.operation": ("Operation", "Replay"),
     "gameball.errors": (
         "APIError",

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
     from gameball.bulk.resource import Bulk
-    from gameball.core.delivery import Delivered, Delivery, Observer
+    from gameball.core.delivery import Delivered, Delivery
+    from gameball.core.observers import Observer
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ class _Client(ResourceBase[Mode]):
                 credentials=keys,
                 timeouts=timeouts,
                 retries=retries,
-                observers=tuple(observers),
+                observers=observers,
                 rate_limiter=RateLimiter(rate_limit) if rate_limit is not None else None,
             )
         )
@@ -222,7 +223,8 @@ class AsyncGameball(_Client[Async]):
                 its middlewares are passed over.
             proxy: The address of a proxy; the environment's are never used.
             ssl: How to verify the API's certificate, instead of the system's way.
-            observers: Called with an Attempt after every exchange, on the event loop's thread.
+            observers: Plain callables that get an Attempt after every exchange, or objects with any of the methods
+                `started(call)`, `exchanged(attempt)` and `ended(call, outcome, token)`; on the event loop's thread.
 
         Raises:
             CredentialsError: There are no keys, or one of them cannot be used.
@@ -310,8 +312,9 @@ class Gameball(_Client[Sync]):
             connections: The most requests at one time; further calls wait for their turn.
             proxy: The address of a proxy; the environment's are never used.
             ssl: How to verify the API's certificate, instead of the system's way.
-            observers: Called with an Attempt after every exchange, on the background loop's thread: not the place
-                for a plain call.
+            observers: Plain callables that get an Attempt after every exchange, or objects with any of the methods
+                `started(call)`, `exchanged(attempt)` and `ended(call, outcome, token)`; on the background loop's
+                thread: do not make a plain call there.
 
         Raises:
             CredentialsError: There are no keys, or one of them cannot be used.

@@ -1,13 +1,13 @@
 """What can go wrong, as a tree of errors, and the API's own numbers for it.
 
-Every error tells what became of the call in `outcome`: `"applied"`, `"not_applied"` or `"unknown"`. Errors hold
+Every error says in `outcome` what became of the call: `"applied"`, `"not_applied"` or `"unknown"`. Errors hold
 plain data only, never headers, keys or a live response, so they can be logged, pickled and kept.
 """
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
@@ -26,9 +26,8 @@ def printable(text: str) -> str:
     )
 
 
-def _restore(cls: "type[GameballError]", args: tuple[object, ...], state: dict[str, Any]) -> "GameballError":
-    error = cls.__new__(cls, *args)
-    error.args = args  # an OSError (TimeoutError) leaves them to its constructor
+def _restore(cls: "type[GameballError]", state: dict[str, Any]) -> "GameballError":
+    error = cls.__new__(cls)
     error.__dict__.update(state)
     return error
 
@@ -49,9 +48,22 @@ class GameballError(Exception):
 
     outcome: Outcome = "not_applied"
 
+    _fields: ClassVar[tuple[str, ...]] = (
+        "outcome",
+        "operation",
+        "method",
+        "path",
+        "attempts",
+        "transaction_id",
+        "retry_after",
+        "request_id",
+    )
+
     def __init__(
         self,
         message: str = "",
+        state: Mapping[str, Any] | None = None,
+        /,
         *,
         outcome: Outcome | None = None,
         operation: str | None = None,
@@ -62,7 +74,7 @@ class GameballError(Exception):
         retry_after: float | None = None,
         request_id: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__()  # what is in `args` is never out of date
         self.message = message
         if outcome is not None:
             self.outcome = outcome
@@ -73,6 +85,33 @@ class GameballError(Exception):
         self.transaction_id = transaction_id
         self.retry_after = retry_after
         self.request_id = request_id
+        self._resume(state)
+
+    @property
+    def args(self) -> tuple[Any, ...]:  # a property, so that it is never out of date
+        """The message, and everything else as a dict of plain values: `type(error)(*error.args)` is the error again.
+
+        Task queues (Celery's JSON results, say) carry no more of an error than its class and its args.
+        """
+        state = {"outcome": self.outcome, **vars(self)}
+        return self.message, {name: state[name] for name in self._fields if state.get(name) is not None}
+
+    @args.setter
+    def args(self, value: tuple[Any, ...]) -> None:
+        """Take over the message and the state of other args."""
+        self._replace(*value[:2])
+
+    def _replace(self, message: object = "", state: object = None) -> None:
+        self.message = str(message)
+        self._resume(state)
+
+    def _resume(self, state: object) -> None:
+        """Take over what `args` kept; what a carrier has turned into something else is passed over."""
+        if isinstance(state, Mapping):
+            vars(self).update({name: state[name] for name in self._fields if name in state})
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def __str__(self) -> str:
         about = [part for part in (self.operation, self._transaction(), *self._particulars()) if part]
@@ -80,7 +119,7 @@ class GameballError(Exception):
 
     def __reduce__(self) -> tuple[Callable[..., "GameballError"], tuple[Any, ...]]:
         """Errors cross process borders (Celery, multiprocessing) whole, whatever their constructors ask for."""
-        return _restore, (type(self), self.args, self.__dict__)
+        return _restore, (type(self), self.__dict__)
 
     def _headline(self) -> str:
         return self.message
@@ -99,9 +138,19 @@ class CredentialsError(GameballError):
 class InvalidRequestError(GameballError, ValueError):
     """Refused before anything was sent: `field` breaks the rule that the message tells."""
 
-    def __init__(self, message: str = "", *, field: str | None = None, **particulars: Any) -> None:
-        super().__init__(message, **particulars)
+    _fields = (*GameballError._fields, "field")
+
+    def __init__(
+        self,
+        message: str = "",
+        state: Mapping[str, Any] | None = None,
+        /,
+        *,
+        field: str | None = None,
+        **particulars: Any,
+    ) -> None:
         self.field = field
+        super().__init__(message, state, **particulars)
 
 
 class ConnectionFailedError(GameballError):
@@ -113,17 +162,37 @@ class OutcomeUnknownError(GameballError):
 
     outcome = "unknown"
 
-    def __init__(self, message: str = "", *, code: int | None = None, **particulars: Any) -> None:
-        super().__init__(message, **particulars)
+    _fields = (*GameballError._fields, "code")
+
+    def __init__(
+        self,
+        message: str = "",
+        state: Mapping[str, Any] | None = None,
+        /,
+        *,
+        code: int | None = None,
+        **particulars: Any,
+    ) -> None:
         self.code = code
+        super().__init__(message, state, **particulars)
 
 
 class UnexpectedAnswerError(GameballError):
     """The answer is not the API's: HTML from a proxy, cut JSON, a redirect, a wrong shape."""
 
-    def __init__(self, message: str = "", *, status: int | None = None, **particulars: Any) -> None:
-        super().__init__(message, **particulars)
+    _fields = (*GameballError._fields, "status")
+
+    def __init__(
+        self,
+        message: str = "",
+        state: Mapping[str, Any] | None = None,
+        /,
+        *,
+        status: int | None = None,
+        **particulars: Any,
+    ) -> None:
         self.status = status
+        super().__init__(message, state, **particulars)
 
     def _particulars(self) -> tuple[str, ...]:
         http = (f"HTTP {self.status}",) if self.status is not None else ()
@@ -153,11 +222,27 @@ class BulkStoppedError(GameballError):
     """
 
     def __init__(
-        self, message: str = "", *, report: Any = None, reason: BaseException | None = None, **particulars: Any
+        self,
+        message: str = "",
+        state: Mapping[str, Any] | None = None,
+        report: Any = None,
+        reason: BaseException | None = None,
+        **particulars: Any,
     ) -> None:
-        super().__init__(message, **particulars)
         self.report = report
         self.reason = reason
+        super().__init__(message, state, **particulars)
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Those of every error, then the report and the reason: a carrier of plain JSON keeps their text only."""
+        return *super().args, self.report, self.reason
+
+    @args.setter
+    def args(self, value: tuple[Any, ...]) -> None:
+        """Take over the message and the state of other args."""
+        self.report, self.reason = (*value[2:4], None, None)[:2]
+        self._replace(*value[:2])
 
 
 class APIError(GameballError):
@@ -166,14 +251,27 @@ class APIError(GameballError):
     Attributes:
         status: The HTTP status.
         code: The API's own number for the refusal, None where the body held none.
+        from_api: Whether the answer had the API's form. A gateway's page or an empty body has not: whatever wrote
+            it, it proves nothing about a write.
     """
 
+    _fields = (*GameballError._fields, "status", "code", "from_api")
+
     def __init__(
-        self, message: str = "", *, status: int | None = None, code: int | None = None, **particulars: Any
+        self,
+        message: str = "",
+        state: Mapping[str, Any] | None = None,
+        /,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        from_api: bool = True,
+        **particulars: Any,
     ) -> None:
-        super().__init__(message, **particulars)
         self.status = status
         self.code = code
+        self.from_api = from_api
+        super().__init__(message, state, **particulars)
 
     def _headline(self) -> str:
         return self.message if self.code is None else f"{self.code} {self.message}"
@@ -216,7 +314,15 @@ class DuplicateTransactionError(APIError):
 
 
 class TransactionTimeTakenError(APIError):
-    """A transaction with this very time exists already."""
+    """A transaction with this very time exists already.
+
+    Attributes:
+        not_found: Whether two look-ups found no transaction under the call's id; a list that lags may still hide one.
+    """
+
+    not_found: bool = False
+
+    _fields = (*APIError._fields, "not_found")
 
 
 class AlreadyCancelledError(APIError):

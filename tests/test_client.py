@@ -36,10 +36,10 @@ from gameball import (
     Timeouts,
     TransactionPage,
 )
-from gameball.core import retry
 from gameball.core.operation import Signature
 from gameball.resources.transactions import cashback, reverse_hold
 from gameball.sandbox import Sandbox, faults
+from tests.support.waits import with_waits
 
 API_KEY = "canary-api-key-7f3a9c"
 SECRET_KEY = "canary-secret-key-b81d04"
@@ -56,13 +56,6 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("API_KEY", "SECRET_KEY", "PARTNER_TOKEN", "BASE_URL"):
         monkeypatch.delenv(f"GAMEBALL_{name}", raising=False)
         monkeypatch.delenv(f"GAMEBALL_{name}_FILE", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long a look-up waits is not the point here."""
-    monkeypatch.setattr(retry, "FIRST_LOOKUP_WAIT", 0.01)
-    monkeypatch.setattr(retry, "LOOKUP_INTERVAL", 0.03)
 
 
 @define
@@ -124,11 +117,11 @@ async def call(kind: Client, use: Callable[[Any], Any], **settings: Any) -> Any:
     """Make a client, let it be used once, and close it; the plain one in a thread of its own."""
     keys = {"api_key": API_KEY, "secret_key": SECRET_KEY, **settings}
     if issubclass(kind, AsyncGameball):
-        async with kind(**keys) as awaited:
+        async with with_waits(kind(**keys)) as awaited:
             return await use(awaited)
 
     def plainly() -> Any:
-        with Gameball(**keys) as plain:
+        with with_waits(Gameball(**keys)) as plain:
             return use(plain)
 
     return await asyncio.to_thread(plainly)

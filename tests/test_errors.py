@@ -1,8 +1,10 @@
 """The tree of errors, the API's numbers, and how errors print and travel."""
 
 import copy
+import json
 import pickle
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from gameball.errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
+    BulkStoppedError,
     ConcurrentRequestError,
     ConnectionFailedError,
     CredentialsError,
@@ -160,9 +163,50 @@ def test_every_error_survives_pickling_whole(kind: type[GameballError], protocol
 
     assert type(back) is kind
     assert vars(back) == vars(error)
-    assert back.args == error.args == ("something happened",)
+    assert back.args == error.args
+    assert error.args[0] == "something happened"
     assert str(back) == str(error)
     assert repr(back) == repr(error)
+
+
+@pytest.mark.parametrize("outcome", ["applied", "not_applied", "unknown"])
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_args_alone_rebuild_every_error_whole(kind: type[GameballError], outcome: Any) -> None:
+    error = filled(kind)
+    error.outcome = outcome
+    error.transaction_id = "t9"
+
+    back = kind(*error.args)
+
+    assert vars(back) == vars(error)
+    assert (str(back), back.args) == (str(error), error.args)
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_so_do_args_that_went_through_json(kind: type[GameballError]) -> None:
+    error = filled(kind)
+    error.outcome = "unknown"
+
+    message, state, *objects = error.args
+    back = kind(message, json.loads(json.dumps(state)), *map(repr, objects))
+
+    assert str(back) == str(error)
+    for name in ("outcome", "operation", "method", "path", "attempts", "transaction_id", "retry_after", "request_id"):
+        assert getattr(back, name) == getattr(error, name)
+
+
+def test_what_a_carrier_made_of_the_state_is_passed_over() -> None:
+    assert GameballError("went wrong", "{'outcome': 'unknown'}").outcome == "not_applied"  # type: ignore[arg-type]
+
+
+def test_args_can_be_replaced_as_of_any_exception() -> None:
+    error = APIError("went wrong", status=400)
+    error.args = ("in the shop: went wrong", *error.args[1:])
+    stopped = BulkStoppedError("stopped", report="report")
+    stopped.args = ()
+
+    assert (str(error), error.status) == ("in the shop: went wrong (HTTP 400)", 400)
+    assert (str(stopped), stopped.report) == ("", None)
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
@@ -171,10 +215,10 @@ def test_every_error_can_be_copied(kind: type[GameballError], copied: type) -> N
     error = filled(kind)
 
     twin = copied(error)
-    twin.attempts = 99
 
     assert type(twin) is kind
     assert twin.args == error.args
+    twin.attempts = 99
     assert str(twin) == str(error)
     assert error.attempts == 3
 

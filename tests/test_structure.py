@@ -35,7 +35,10 @@ MAY_IMPORT = {
 }
 """Each part of the house, and the parts it may know. `the package` is gameball/__init__.py, which hands names on."""
 
-PURE = ["errors", "models", "resources", "core.operation", "core.http", "core.codec", "core.retry", "core.timestamps"]
+PURE = [
+    *("errors", "models", "resources"),
+    *(f"core.{name}" for name in ("operation", "http", "scalars", "converter", "codec", "retry", "timestamps")),
+]
 """Modules that do no I/O: not so much as a socket, a loop or a file in their imports."""
 
 SOCKETS = {"core.transport", "core.sessions"}

@@ -15,8 +15,9 @@ from typing import Final
 
 from attrs import define
 
-from gameball.core.delivery import Attempt
-from gameball.core.retry import Budget, retry_after
+from gameball.core.http import retry_after
+from gameball.core.observers import Attempt
+from gameball.core.retry import Budget
 from gameball.errors import ConnectionFailedError, GameballError, RateLimitedError, ServerError
 
 IN_A_ROW: Final = 20

@@ -17,7 +17,8 @@ from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import Row, RowResult
 from gameball.bulk.sender import Sender
 from gameball.core import loop_thread
-from gameball.core.delivery import Attempt, Delivery
+from gameball.core.delivery import Delivery
+from gameball.core.observers import Attempt
 from gameball.core.retry import Budget
 from gameball.errors import BulkStoppedError, JournalError
 from gameball.settings import LONGEST

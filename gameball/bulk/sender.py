@@ -73,14 +73,15 @@ def row_after_error(row: Row, error: GameballError, breaker: CircuitBreaker, *, 
     """
     row.error = error
     row.tries += 1
-    row.in_doubt = row.in_doubt or error.outcome != "not_applied"
+    taken = isinstance(error, TransactionTimeTakenError) and error.not_found and row.time is not None
+    row.in_doubt = row.in_doubt or (error.outcome != "not_applied" and not taken)
     spent = calm and row.tries >= MOST_TRIES
     if classify(error) is Disposition.FATAL:
         breaker.give_up(error)
     elif row.in_doubt:
         if calm:
             return row.ended(RowState.NEEDS_REVIEW, error=error)
-    elif isinstance(error, TransactionTimeTakenError) and row.time is not None and not spent:
+    elif taken and not spent:
         row.time = None  # the journal's choice, which was not free: it freezes another
     elif spent or not isinstance(error, PASSING):
         return row.ended(RowState.REJECTED, error=error)

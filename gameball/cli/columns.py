@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 import attrs
 
 from gameball.bulk.rows import KINDS, Request
-from gameball.core.codec import spelling, write
+from gameball.core.converter import spelling, write
 from gameball.errors import printable
 from gameball.models.shared import MOST_DIGITS, Branch, Merchant, check_text, refuse
 from gameball.models.transactions import LineItem

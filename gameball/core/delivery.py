@@ -1,27 +1,48 @@
-"""Carries out an operation: drives the transport as the policy says, until there is a value or an error."""
+"""Carries out an operation: drives the transport as `retry` says, until there is a value or an error."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import anyio
-from attrs import field, frozen
+from attrs import define, field, frozen
 
-from gameball.core import codec
-from gameball.core.http import Failure, Fault, Request, Response
-from gameball.core.operation import Absent, Found, Operation, Reconciliation, Replay, Signature
+from gameball.core import codec, converter
+from gameball.core.http import Failure, Fault, Request, Response, retry_after
+from gameball.core.observers import Attempt, Call, Observers
+from gameball.core.operation import Absent, Found, Operation, Reconciliation, Signature
+from gameball.core.outage import Outages
 from gameball.core.rate_limiter import RateLimiter
-from gameball.core.retry import Budget, CallState, GiveUp, LookUp, Problem, Send, Settled, SettledBy, Step, retry_after
+from gameball.core.retry import (
+    STANDARD,
+    Budget,
+    CallState,
+    Disposition,
+    GiveUp,
+    LookUp,
+    Problem,
+    Send,
+    Settled,
+    SettledBy,
+    Step,
+    Waits,
+    classify,
+)
+from gameball.core.scalars import UnreadableError
 from gameball.core.transport import Transport
-from gameball.errors import CredentialsError, GameballError, OutcomeUnknownError
+from gameball.errors import CredentialsError, GameballError, Outcome, printable
+from gameball.models.shared import refuse
 from gameball.settings import Credentials, Retries, Timeouts
 
 T = TypeVar("T")
 
 LONGEST_MESSAGE: Final = 300
 """Characters of the API's own words that an error keeps."""
+
+UNCACHED: Final[Mapping[str, str]] = {"Cache-Control": "no-cache"}
+"""Headers of a look-up: an older answer would be no evidence."""
 
 logger: Final = logging.getLogger("gameball")
 logger.addHandler(logging.NullHandler())
@@ -33,10 +54,10 @@ class Delivered(Generic[T]):
 
     Attributes:
         value: What the resource method returns.
-        settled_by: What told the outcome: "answer", the answer to the request itself; "lookup", the list, after an
-            answer was in_doubt; "duplicate", the list, which held this very transaction from an earlier call.
+        settled_by: What told the outcome: "answer", the answer to the request itself; "lookup", the list, after a
+            try without an answer; "duplicate", the list, which held this very transaction from an earlier call.
         attempts: How many times the request was tried.
-        lookups: How many times the transaction was looked for.
+        lookups: How many times the transaction was looked up.
         status, headers, body: Of the last answer.
     """
 
@@ -52,37 +73,37 @@ class Delivered(Generic[T]):
     def json(self) -> Any:
         """The answer as plain JSON, numbers with a fraction as Decimal; None where it is no JSON."""
         try:
-            return codec.parse(self.body)
-        except codec.UnreadableError:
+            return converter.parse(self.body)
+        except UnreadableError:
             return None
 
 
-@frozen(kw_only=True)
-class Attempt:
-    """One exchange of a call, as observers see it: for logs, metrics and traces.
+@define(eq=False)
+class _Running(Generic[T]):
+    """One call on its way."""
 
-    Attributes:
-        operation: The call's name, as in "transactions.cashback"; of a look-up "transactions.list".
-        number: Of the exchange among its like in this call, from 1.
-        status, headers, request_id: Of the answer; None where none came.
-        reason: Why none came, in words.
-        seconds: How long the exchange took.
-        next: What comes next.
-        wait: Seconds until then.
-    """
+    operation: Operation[T]
+    state: CallState
+    request: Request
+    in_flight: bool = False
+    response: Response = field(init=False)
+    """The last answer that said something."""
+    settled: Settled = field(init=False)
 
-    operation: str
-    number: int
-    status: int | None
-    headers: Mapping[str, str] | None = field(repr=False)
-    request_id: str | None
-    reason: str | None
-    seconds: float
-    next: Literal["return", "resend", "look_up", "raise"]
-    wait: float
+    def delivered(self) -> Delivered[T]:
+        return Delivered(
+            value=self.settled.value,
+            settled_by=self.settled.by,
+            attempts=self.state.sends,
+            lookups=self.state.look_ups,
+            status=self.response.status,
+            headers=self.response.headers,
+            body=self.response.body,
+        )
 
 
-Observer: TypeAlias = Callable[[Attempt], object]
+class _NotFoundError(Exception):
+    """A call in doubt was not found, and must not be sent."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -90,10 +111,11 @@ class Delivery:
     """The one way from an operation to its value.
 
     Attributes:
-        transport, budget: Shared by all clients that were made of one by `with_options`.
+        transport, budget, outages: Shared by all clients that were made of one by `with_options`.
         rate_limiter: Keeps a rate limit; shared likewise, unless another limit was given.
         headers: Sent with every request, beside the operation's own.
-        observers: Called after every exchange, on the loop's thread; what they raise is logged and goes no further.
+        observers: See each exchange and each call, on the loop's thread.
+        waits: How long to wait where the settings do not say.
     """
 
     transport: Transport
@@ -101,16 +123,17 @@ class Delivery:
     timeouts: Timeouts
     retries: Retries
     headers: Mapping[str, str] = field(factory=dict[str, str])
-    observers: Sequence[Observer] = ()
+    observers: Observers = field(default=Observers(), converter=Observers)
     budget: Budget = field(factory=Budget)
+    outages: Outages = field(factory=Outages)
     rate_limiter: RateLimiter | None = None
+    waits: Waits = STANDARD
 
     async def send(self, operation: Operation[T]) -> T:
         """The value of the call; see `deliver()`."""
-        ended = await self._carry_out(operation, in_doubt=False, sending=True)
-        assert ended is not None  # noqa: S101 (as in `deliver()`)
-        settled, _, _ = ended
-        return cast("T", settled.value)
+        call = await self._carry_out(operation)
+        value: T = call.settled.value
+        return value
 
     async def send_regardless(self, operation: Operation[T], seconds: float) -> None:
         """Send even while the caller is being cancelled; give up after some seconds."""
@@ -126,25 +149,24 @@ class Delivery:
                 Only for what has an id of its own.
 
         Raises:
-            GameballError: Whatever went wrong; its `outcome` tells what became of the call.
+            GameballError: Whatever went wrong; its `outcome` says what became of the call.
         """
-        ended = await self._carry_out(operation, in_doubt=in_doubt, sending=True)
-        assert ended is not None  # noqa: S101 (for the type checkers: only what is not sent can end in nothing)
-        return _delivered(*ended)
+        return (await self._carry_out(operation, in_doubt=in_doubt)).delivered()
 
     async def recover(self, operation: Operation[T]) -> Delivered[T] | None:
-        """What became of a call whose answer was in_doubt; None when it was not found twice. Sends nothing.
+        """What became of a call in doubt; None when it was not found twice. Sends nothing.
 
         Raises:
-            GameballError: It could not be settled.
+            GameballError: It could not be found out.
         """
-        ended = await self._carry_out(operation, in_doubt=True, sending=False)
-        return None if ended is None else _delivered(*ended)
+        try:
+            return (await self._carry_out(operation, in_doubt=True, sending=False)).delivered()
+        except _NotFoundError:
+            return None
 
     def complete(self, error: GameballError, operation: Operation[Any], attempts: int) -> GameballError:
-        """Tell the error which call it belongs to, and take out of its words what must not be seen."""
+        """Add to an error which call it belongs to, and take out of its words what must not be seen."""
         error.message = self._masked(error.message, operation)
-        error.args = (error.message,)
         error.request_id = self._masked(error.request_id, operation) if error.request_id else None
         error.operation = operation.name
         error.method = operation.method
@@ -153,89 +175,144 @@ class Delivery:
         error.attempts = attempts
         return error
 
-    async def _carry_out(
-        self, operation: Operation[Any], *, in_doubt: bool, sending: bool
-    ) -> tuple[Settled, Response, CallState] | None:
+    async def _carry_out(self, operation: Operation[T], *, in_doubt: bool = False, sending: bool = True) -> _Running[T]:
         self._require_keys(operation)
-        clock = asyncio.get_running_loop().time
-        course = CallState(
-            operation=operation, retries=self.retries, deadline=clock() + self.timeouts.total, budget=self.budget
+        if in_doubt and operation.reconciliation is None:
+            raise refuse("in_doubt", "is for operations that can be looked up")
+        call = _Running(
+            operation,
+            CallState(
+                operation=operation,
+                retries=self.retries,
+                deadline=asyncio.get_running_loop().time() + self.timeouts.total,
+                budget=self.budget,
+                waits=self.waits,
+            ),
+            codec.encode(operation, self.headers),
         )
+        follow = self._follow_observed if self.observers.of_calls else self._follow
         try:
-            outcome = await self._follow(operation, course, course.begin(in_doubt=in_doubt), sending=sending)
+            await follow(call, call.state.begin(in_doubt=in_doubt), sending=sending)
+        except GameballError as error:
+            problem = error
         except asyncio.CancelledError as error:
-            if operation.replay is not Replay.SAFE:
-                error.add_note(_given_up(operation))
+            if _may_be_applied(call):
+                note = _abandoned(operation)
+                logger.warning("%s", note)
+                error.add_note(note)
             raise
-        if isinstance(outcome, GameballError):
-            raise self.complete(outcome, operation, course.sends)
-        return None if outcome is None else (*outcome, course)
-
-    async def _follow(
-        self, operation: Operation[Any], course: CallState, step: Step, *, sending: bool
-    ) -> tuple[Settled, Response] | GameballError | None:
-        """Exchange and decide in turn, until the course ends, or at the first send that is not wanted."""
-        request = codec.encode(operation, self.headers)
-        result: Response | Failure | None = None
-        while True:
-            if isinstance(step, Settled) and isinstance(result, Response):
-                return step, result
-            if not isinstance(step, Send | LookUp):
-                return step.error if isinstance(step, GiveUp) else OutcomeUnknownError(operation.check)
-            if isinstance(step, LookUp):
-                await asyncio.sleep(step.wait)
-                step, result = await self._look_up(operation, course)
-                continue
-            if not sending:
-                return None
-            if step.wait:
-                await asyncio.sleep(step.wait)
-            if step.restamp and operation.restamp is not None:
-                request = codec.encode(operation.restamp(), self.headers)
-            step, result = await self._send(operation, request, course)
-
-    async def _send(
-        self, operation: Operation[Any], request: Request, course: CallState
-    ) -> tuple[Step, Response | Failure]:
-        """Try once."""
-        result, seconds = await self._exchange(request, course.deadline)
-        reading = _read(operation, result)
-        step: Step
-        if isinstance(reading, Found):
-            self.budget.earn(resent=course.sends > 0)
-            step = Settled(reading.value, "answer")
-            course.sends += 1
         else:
-            step = course.after_send(reading, asyncio.get_running_loop().time())
-        self._report(operation, course.sends, result, seconds, step)
-        return step, result
+            return call
+        raise self.complete(problem, operation, call.state.sends)
 
-    async def _look_up(self, operation: Operation[T], course: CallState) -> tuple[Step, Response | Failure]:
-        """Ask once whether the transaction is there."""
-        settle = operation.reconciliation
-        assert settle is not None  # noqa: S101 (for the type checkers: the course looks up nothing else)
-        asking = settle.look_up
-        result, seconds = await self._exchange(codec.encode(asking, self.headers), course.deadline)
-        reading = _read(asking, result)
-        finding = settle.match(reading.value) if isinstance(reading, Found) else reading
-        step = course.after_look_up(finding, asyncio.get_running_loop().time())
-        self._report(asking, course.look_ups, result, seconds, step)
-        if isinstance(step, Settled):
-            return await self._in_detail(settle, step, result, course)
-        return step, result
+    async def _follow_observed(self, call: _Running[T], step: Step, *, sending: bool) -> None:
+        operation = call.operation
+        seen = Call(
+            operation=operation.name,
+            method=operation.method,
+            path=operation.path,
+            transaction_id=operation.transaction_id,
+        )
+        tokens = self.observers.started(seen)
+        outcome: Outcome = "unknown"
+        try:
+            await self._follow(call, step, sending=sending)
+        except BaseException as error:
+            seen.error = error
+            outcome = _outcome(call, error)
+            raise
+        else:
+            seen.settled_by, outcome = call.settled.by, "applied"
+        finally:
+            seen.attempts, seen.lookups = call.state.sends, call.state.look_ups
+            self.observers.ended(seen, outcome, tokens)
 
-    async def _in_detail(
-        self, settle: Reconciliation[T], settled: Settled, result: Response | Failure, course: CallState
-    ) -> tuple[Step, Response | Failure]:
-        """Ask once more for what the list does not tell; without an answer, what it told must do."""
-        if settle.detail is None or settle.complete is None:
-            return settled, result
-        told, seconds = await self._exchange(codec.encode(settle.detail, self.headers), course.deadline)
-        reading = _read(settle.detail, told)
-        finding = settle.complete(settled.value, reading.value) if isinstance(reading, Found) else Absent()
-        step = course.after_detail(settled, finding)
-        self._report(settle.detail, 1, told, seconds, step)
-        return step, told if isinstance(reading, Found) else result
+    async def _follow(self, call: _Running[T], step: Step, *, sending: bool) -> None:
+        """Exchange and decide in turn, until the call is settled.
+
+        Raises:
+            GameballError: The call failed.
+            _NotFoundError: It would have to be sent, which is not wanted.
+        """
+        while True:
+            match step:
+                case Settled():
+                    call.settled = step
+                    return
+                case GiveUp():
+                    raise step.error
+                case LookUp():
+                    await asyncio.sleep(step.wait)
+                    step = await self._look_up(call)
+                case Send():
+                    if not sending:
+                        raise _NotFoundError
+                    if step.wait:
+                        await asyncio.sleep(step.wait)
+                    if step.restamp and call.operation.restamp is not None:
+                        call.request = codec.encode(call.operation.restamp(), self.headers)
+                    step = await self._send(call)
+
+    async def _send(self, call: _Running[T]) -> Step:
+        """Try once."""
+        state, operation = call.state, call.operation
+        call.in_flight = True
+        result, seconds = await self._exchange(call.request, state.deadline)
+        call.in_flight = False
+        reading = _read(operation, result)
+        if isinstance(result, Response):
+            call.response = result
+        if isinstance(reading, Found):
+            self.budget.earn(resent=state.sends > 0)
+            step: Step = Settled(reading.value, "answer")
+            state.sends += 1
+        else:
+            if classify(reading) is Disposition.UNKNOWN:
+                self.outages.here().suspect()
+            step = state.after_send(reading, asyncio.get_running_loop().time())
+        self._report(operation, state.sends, result, seconds, step)
+        return step
+
+    async def _look_up(self, call: _Running[T]) -> Step:
+        """Look once whether the transaction is there."""
+        state = call.state
+        reconciliation = cast("Reconciliation[T]", call.operation.reconciliation)  # nothing else is looked up
+        lookup, outage = reconciliation.lookup(), self.outages.here()
+        try:
+            async with asyncio.timeout_at(state.deadline), outage.look_up():
+                result, seconds, reading = await self._read_once(lookup, state.deadline)
+                if isinstance(reading, Found):
+                    outage.answered()
+                else:
+                    outage.failed(self.waits.first_lookup, self.retries)
+        except TimeoutError:
+            none = Failure(fault=Fault.TIME, sent=False, reason="no look-up was answered in time")
+            return state.after_look_up(none, asyncio.get_running_loop().time())
+        finding = reconciliation.match(reading.value) if isinstance(reading, Found) else reading
+        step = state.after_look_up(finding, asyncio.get_running_loop().time())
+        if isinstance(result, Response):
+            call.response = result
+        self._report(lookup, state.look_ups, result, seconds, step)
+        return await self._look_up_detail(call, reconciliation, step) if isinstance(step, Settled) else step
+
+    async def _look_up_detail(self, call: _Running[T], reconciliation: Reconciliation[T], settled: Settled) -> Step:
+        """Read once more what the list does not say; without an answer, what it said must do."""
+        detail, merge = reconciliation.detail, reconciliation.merge
+        if detail is None or merge is None:
+            return settled
+        result, seconds, reading = await self._read_once(detail, call.state.deadline)
+        finding = merge(settled.value, reading.value) if isinstance(reading, Found) else Absent()
+        step = call.state.after_detail(settled, finding)
+        if isinstance(reading, Found) and isinstance(result, Response):
+            call.response = result
+        self._report(detail, 1, result, seconds, step)
+        return step
+
+    async def _read_once(
+        self, operation: Operation[T], deadline: float
+    ) -> tuple[Response | Failure, float, Found[T] | Problem]:
+        result, seconds = await self._exchange(codec.encode(operation, {**self.headers, **UNCACHED}), deadline)
+        return result, seconds, _read(operation, result)
 
     async def _exchange(self, request: Request, deadline: float) -> tuple[Response | Failure, float]:
         """One request at the rate that the rate limit allows; what came of it, and how many seconds it took."""
@@ -247,7 +324,7 @@ class Delivery:
             async with asyncio.timeout_at(deadline):
                 await self.rate_limiter.acquire()
         except TimeoutError:
-            return Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no room in time"), 0.0
+            return Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no place in time"), 0.0
         began = clock()
         try:
             return await self.transport.exchange(request, deadline, self.timeouts), clock() - began
@@ -263,37 +340,22 @@ class Delivery:
     def _masked(self, text: str, operation: Operation[Any]) -> str:
         for word in codec.private_words(operation):
             text = text.replace(word, "****")
-        # Cut last: half a key is a key's half told.
+        # Cut last: half a key is half a key shown.
         return self.credentials.redact(text)[:LONGEST_MESSAGE]
 
     def _report(
         self, operation: Operation[Any], number: int, result: Response | Failure, seconds: float, step: Step
     ) -> None:
-        """Tell the log and the observers of an exchange."""
-        name = operation.name
+        """Report an exchange to the log and the observers."""
         if logger.isEnabledFor(logging.DEBUG):
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
-            logger.debug("%s: exchange %d: %s after %.3f s", name, number, end, seconds)
-        if not self.observers:
-            return
-        answer = result if isinstance(result, Response) else None
-        request_id = codec.request_id(answer) if answer else None
-        attempt = Attempt(
-            operation=name,
-            number=number,
-            status=answer.status if answer else None,
-            headers=answer.headers if answer else None,
-            request_id=self._masked(request_id, operation) if request_id else None,
-            reason=result.reason if isinstance(result, Failure) else None,
-            seconds=seconds,
-            next=_NEXT[type(step)],
-            wait=step.wait if isinstance(step, Send | LookUp) else 0.0,
-        )
-        for observer in self.observers:
-            try:
-                observer(attempt)
-            except Exception:
-                logger.exception("an observer failed")
+            logger.debug("%s: exchange %d: %s after %.3f s", operation.name, number, end, seconds)
+        if self.observers.of_exchanges:
+            given = codec.request_id(result) if isinstance(result, Response) else None
+            request_id = self._masked(given, operation) if given else None
+            self.observers.exchanged(
+                Attempt.of(operation.name, number, result, seconds=seconds, step=step, request_id=request_id)
+            )
 
 
 _NEEDED: Final[Mapping[Signature, tuple[str, ...]]] = {
@@ -301,13 +363,6 @@ _NEEDED: Final[Mapping[Signature, tuple[str, ...]]] = {
     Signature.API_KEY: ("api_key",),
     Signature.PARTNER: ("partner_token",),
     Signature.ALL: (),
-}
-
-_NEXT: Final[Mapping[type[Step], Literal["return", "resend", "look_up", "raise"]]] = {
-    Settled: "return",
-    Send: "resend",
-    LookUp: "look_up",
-    GiveUp: "raise",
 }
 
 
@@ -323,18 +378,19 @@ def _read(operation: Operation[T], result: Response | Failure) -> Found[T] | Pro
     return problem
 
 
-def _delivered(settled: Settled, answer: Response, course: CallState) -> Delivered[Any]:
-    return Delivered(
-        value=settled.value,
-        settled_by=settled.by,
-        attempts=course.sends,
-        lookups=course.look_ups,
-        status=answer.status,
-        headers=answer.headers,
-        body=answer.body,
-    )
+def _may_be_applied(call: _Running[Any]) -> bool:
+    """Whether a call that is cut off may have changed something."""
+    return not call.operation.reads and (call.in_flight or call.state.in_doubt)
 
 
-def _given_up(operation: Operation[Any]) -> str:
+def _outcome(call: _Running[Any], error: BaseException) -> Outcome:
+    if isinstance(error, GameballError):
+        return error.outcome
+    return "unknown" if _may_be_applied(call) else "not_applied"
+
+
+def _abandoned(operation: Operation[Any]) -> str:
     which = f" (transaction_id={operation.transaction_id})" if operation.transaction_id is not None else ""
-    return f"{operation.name}{which} was given up: unless it had not left yet, it may be applied; {operation.check}"
+    return printable(
+        f"{operation.name}{which} was given up: unless it had not left yet, it may be applied; {operation.check}"
+    )

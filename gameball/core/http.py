@@ -1,6 +1,8 @@
-"""What crosses the border to the network: a request out, an answer or a failure back. All plain data."""
+"""Plain data across the border to the network: a request out, a response or a failure back."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
 
 from attrs import field, frozen
@@ -54,3 +56,24 @@ class Failure:
     fault: Fault
     sent: bool
     reason: str
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that a Retry-After header requests; a date is measured against the answer's own Date."""
+    said = headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        until = _http_date(said)
+        if until is None:
+            return None
+        seconds = (until - (_http_date(headers.get("Date", "")) or now)).total_seconds()
+    return max(seconds, 0.0) if seconds < float("inf") else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date
+    except (ValueError, OverflowError):
+        return None

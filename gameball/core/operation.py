@@ -1,4 +1,4 @@
-"""A call as a value: what to ask, what comes back, and what may be done when the answer is lost."""
+"""A call as a value: the request, what comes back, and what may be done when no answer comes."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -23,7 +23,7 @@ class Replay(Enum):
     """Look the transaction up by its id; send the same bytes again only when it is not there."""
 
     NEVER = "never"
-    """Nothing tells a lost one from one that never was: leave it to the caller."""
+    """Cannot be looked up, so never resent: leave it to the caller."""
 
 
 class Signature(Enum):
@@ -38,7 +38,7 @@ class Signature(Enum):
 
 @frozen
 class Found(Generic[T]):
-    """The transaction is there; what its own answer would have said."""
+    """The transaction is there, with the value that its own answer would have had."""
 
     value: T
 
@@ -58,24 +58,19 @@ Finding: TypeAlias = Found[T] | Different | Absent
 
 @frozen(kw_only=True)
 class Reconciliation(Generic[T]):
-    """How a write is looked up whose answer was lost.
+    """How to find out whether a write without an answer was applied.
 
     Attributes:
-        ask: Builds the read that tells whether it is there: few calls ever need it.
+        lookup: Builds the read that shows whether it is there: few calls ever need it.
         match: What the answer to it says, or why it says nothing; pure.
-        detail: A second read that tells the value better than the first.
-        complete: What both say together; pure. Different: the first one's row belongs to something else after all.
+        detail: A second read that knows the value better than the first.
+        merge: What both say together; pure. Different: the first one's row belongs to something else after all.
     """
 
-    ask: "Callable[[], Operation[Any]]"
+    lookup: "Callable[[], Operation[Any]]"
     match: Callable[[Any], Finding[T] | GameballError]
     detail: "Operation[Any] | None" = None
-    complete: Callable[[T, Any], Finding[T]] | None = None
-
-    @property
-    def look_up(self) -> "Operation[Any]":
-        """The read that tells whether it is there."""
-        return self.ask()
+    merge: Callable[[T, Any], Finding[T]] | None = None
 
 
 def _below_the_base(_: object, attribute: "Attribute[str]", value: str) -> None:
@@ -93,12 +88,12 @@ class Operation(Generic[T]):
         method: The HTTP method.
         path: Below the base URL, its values escaped; see `path()`.
         returns: The class that the answer is read into; `type(None)` where the answer does not matter.
-        replay: What may be done when the answer is lost.
+        replay: What may be done when no answer comes.
         query, body: A model or plain JSON; None sends none.
         headers: Beyond those that sign and frame the request.
         signature: What signs it.
         transaction_id: The id under which the API takes the request only once, where there is one.
-        settle: How it is looked up, for writes that have such an id.
+        reconciliation: How it is looked up, for writes that have such an id.
         restamp: Builds it anew with another time, where the time is not the caller's.
         not_found_means_done: Whether the API's not-found, after a try of our own, means that it was done.
         check: What the caller can look at when the outcome stays unknown, in one sentence.

@@ -6,20 +6,22 @@ A try ends in one of these ways:
 - the API puts it off (429, 2001): not applied, sent again after a wait;
 - the API refuses it: not applied, and it would be refused again;
 - keys or programme are refused: the same, and no other call would fare better;
+- something else than the API answers it (a redirect, a gateway's page under a 4xx): that proves nothing about a
+  write, which is looked up where it can be, and never sent again;
 - anything else: it may have been applied. A read is simply repeated. A write with an id of its own is looked up, and
   the same bytes are sent again only when two look-ups, some seconds apart, did not find it. Any other write is left
   to the caller.
 
-Once a try may have been applied, a later refusal proves nothing (it may refuse the repetition): it is looked up too.
+Absence is believed only after two look-ups that lie some seconds apart. Once a try may have been applied, a later
+refusal proves nothing (it may refuse
+the repetition): it is looked up too.
 """
 
 import random
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeGuard
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
@@ -44,25 +46,31 @@ from gameball.errors import (
 )
 from gameball.settings import Retries
 
-FIRST_LOOKUP_WAIT: Final = 0.5
-"""Seconds after a lost answer until the transaction is looked for."""
-
-LOOKUP_INTERVAL: Final = 2.0
-"""Seconds between two look-ups that found nothing before that is believed: the first try may still be at work."""
-
-CONCURRENT_WAIT: Final = 0.25
-"""Seconds until another request for the same player is likely done."""
-
 FATAL_CODES: Final = frozenset({1000, 1001, 1002, 8000})
 """v4's numbers for keys that are not accepted, and for a plan that lacks the feature."""
 
 Problem: TypeAlias = GameballError | Failure
-"""How an exchange ended that gave no value."""
+"""The end of an exchange that gave no value."""
 
 SettledBy = Literal["answer", "lookup", "duplicate"]
 
 
-# --- the steps
+@frozen(kw_only=True)
+class Waits:
+    """How long to wait where the settings do not say, in seconds.
+
+    Attributes:
+        first_lookup: After a try without an answer, until the transaction is looked up.
+        between_lookups: Between two that found nothing, before that is believed: the first try may be at work.
+        concurrent: Until another request for the same player is likely done.
+    """
+
+    first_lookup: float = 0.5
+    between_lookups: float = 2.0
+    concurrent: float = 0.25
+
+
+STANDARD: Final = Waits()
 
 
 @frozen
@@ -121,9 +129,6 @@ class Budget:
             self.left = min(self.MOST, round(self.left + (1.0 if resent else self.SHARE), 1))
 
 
-# --- the judgement on one try
-
-
 class Disposition(Enum):
     """What an exchange without a value says about the request."""
 
@@ -131,7 +136,7 @@ class Disposition(Enum):
     DEFERRED = auto()
     REFUSED = auto()
     FATAL = auto()
-    """Refused for its keys, its account, or its address: no other call would fare better."""
+    """Refused for its keys, its account or its address: no other call would fare better."""
     UNKNOWN = auto()
 
 
@@ -141,11 +146,17 @@ def classify(problem: Problem) -> Disposition:
         return Disposition.UNKNOWN if problem.sent else Disposition.NOT_SENT
     if isinstance(problem, RateLimitedError | ConcurrentRequestError):
         return Disposition.DEFERRED
-    if isinstance(problem, APIError) and _is_fatal(problem):
+    if is_foreign(problem) or (isinstance(problem, APIError) and _is_fatal(problem)):
         return Disposition.FATAL
+    return Disposition.UNKNOWN if isinstance(problem, ServerError | UnexpectedAnswerError) else Disposition.REFUSED
+
+
+def is_foreign(problem: Problem | None) -> bool:
+    """Whether something else than the API answered, with a redirect or with a refusal that is not in its form."""
     if isinstance(problem, UnexpectedAnswerError):
-        return Disposition.FATAL if _is_redirect(problem) else Disposition.UNKNOWN
-    return Disposition.UNKNOWN if isinstance(problem, ServerError) else Disposition.REFUSED
+        return problem.status is not None and problem.status >= HTTPStatus.MULTIPLE_CHOICES
+    own = RateLimitedError | ServerError  # what they say holds whoever says it
+    return isinstance(problem, APIError) and not problem.from_api and not isinstance(problem, own)
 
 
 def _is_fatal(error: APIError) -> bool:
@@ -153,16 +164,12 @@ def _is_fatal(error: APIError) -> bool:
     return by_status or isinstance(error, ProgramDisabledError) or error.code in FATAL_CODES
 
 
-def _is_redirect(error: UnexpectedAnswerError) -> bool:
-    return error.status is not None and HTTPStatus.MULTIPLE_CHOICES <= error.status < HTTPStatus.BAD_REQUEST
-
-
-# --- the course of one call
+# --- one call
 
 
 @define(kw_only=True)
 class CallState:
-    """The course of one call, told exchange by exchange; says what comes next.
+    """What is known of one call after each exchange; says what comes next.
 
     Times are on any one clock, in seconds.
     """
@@ -171,12 +178,13 @@ class CallState:
     retries: Retries
     deadline: float
     budget: Budget
+    waits: Waits = STANDARD
     chance: Callable[[], float] = random.random
     sends: int = 0
     look_ups: int = 0
     _open: Problem | None = field(default=None, init=False)
     """Why an earlier try may have been applied; None while no try may have been."""
-    _refusal: APIError | None = field(default=None, init=False)
+    _refusal: GameballError | None = field(default=None, init=False)
     """The refusal that is being looked up."""
     _missed_at: float | None = field(default=None, init=False)
     """When the first of two look-ups found nothing."""
@@ -186,7 +194,7 @@ class CallState:
         """The first step; when an earlier try may have been applied, that is found out before anything is sent."""
         if not in_doubt:
             return Send(0.0)
-        self._open = Failure(fault=Fault.CONNECTION, sent=True, reason="the answer to an earlier try was lost")
+        self._open = Failure(fault=Fault.CONNECTION, sent=True, reason="no answer to an earlier try")
         return LookUp(0.0)
 
     def after_send(self, problem: Problem, now: float) -> Step:
@@ -197,34 +205,37 @@ class CallState:
         disposition = classify(problem)
         if disposition is Disposition.UNKNOWN:
             return self._after_unknown(problem, now)
-        if disposition is Disposition.REFUSED and isinstance(problem, APIError):
-            return self._after_refusal(problem, now)
-        if disposition is Disposition.FATAL:
-            return GiveUp(self._final(problem, now))
+        if disposition in (Disposition.REFUSED, Disposition.FATAL) and isinstance(problem, GameballError):
+            return self._after_refusal(problem, disposition, now)
         if disposition is Disposition.NOT_SENT and self._open is not None and self._keyed and not _is_final(problem):
-            return self._look_up(problem, FIRST_LOOKUP_WAIT, now)
+            return self._look_up(problem, self.waits.first_lookup, now)
         step = self._resend(problem, now)
         if isinstance(step, GiveUp) and disposition is Disposition.DEFERRED and self._open is not None and self._keyed:
             # It cannot be sent again, but what became of the earlier try can still be seen.
-            return self._look_up(problem, FIRST_LOOKUP_WAIT, now)
+            return self._look_up(problem, self.waits.first_lookup, now)
         return step
 
     def after_look_up(self, finding: "Finding[Any] | Problem", now: float) -> Step:
         """A look-up ended."""
         self.look_ups += 1
         if isinstance(finding, Found):
-            return Settled(finding.value, "duplicate" if self._open is None else "lookup")
+            return Settled(finding.value, "lookup" if self.in_doubt else "duplicate")
         if isinstance(finding, GameballError | Failure):
             return self._after_unread(finding, now)
         return self._after_absence(finding, now)
 
     def after_detail(self, settled: Settled, finding: "Finding[Any]") -> Step:
-        """A second read, which tells more than the list did, ended."""
+        """A second read, which knows more than the list did, ended."""
         if isinstance(finding, Found):
             return Settled(finding.value, settled.by)
-        if isinstance(finding, Different) and self._open is None and self._refusal is not None:
-            return GiveUp(self._duplicate(self._refusal))
-        return settled  # what the list told must do
+        if isinstance(finding, Different):
+            return GiveUp(self._duplicate())
+        return settled  # what the list said must do
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a try that ended may have been applied."""
+        return self._open is not None or is_foreign(self._refusal)
 
     @property
     def _keyed(self) -> bool:
@@ -234,41 +245,55 @@ class CallState:
     def _after_unknown(self, problem: Problem, now: float) -> Step:
         self._open = problem
         if self._keyed:
-            return self._look_up(problem, FIRST_LOOKUP_WAIT, now)
+            return self._look_up(problem, self.waits.first_lookup, now)
         if self.operation.replay is Replay.SAFE:
             return self._resend(problem, now)
         return GiveUp(self._final(problem, now))
 
-    def _after_refusal(self, refusal: APIError, now: float) -> Step:
+    def _after_refusal(self, refusal: GameballError, disposition: Disposition, now: float) -> Step:
+        foreign = is_foreign(refusal) and not self.operation.reads
+        if disposition is Disposition.FATAL and not foreign:
+            return GiveUp(self._final(refusal, now))
         if self._open is not None and self.operation.not_found_means_done and _is_gone(refusal):
             return Settled(None, "answer")
         duplicate = _as_duplicate(refusal)
-        if self._keyed and (duplicate or self._open is not None):
+        if foreign or (self._keyed and (duplicate or self._open is not None)):
             self._refusal = refusal
-            return self._look_up(refusal, 0.0 if duplicate else FIRST_LOOKUP_WAIT, now)
+        if self._refusal is not None and self._keyed:
+            return self._look_up(refusal, 0.0 if duplicate else self.waits.first_lookup, now)
         return GiveUp(self._final(refusal, now))
 
     def _after_unread(self, problem: Problem, now: float) -> Step:
         # Neither found nor absent: nothing is sent on it.
-        if classify(problem) is Disposition.FATAL:
-            return GiveUp(self._final(problem if self._open is not None else self._refusal, now))
+        if is_foreign(problem):
+            if is_foreign(self._refusal):
+                return GiveUp(self._not_the_api(getattr(problem, "status", None)))
+        elif classify(problem) is Disposition.FATAL:
+            return GiveUp(self._final(problem if self.in_doubt else self._refusal, now))
         self._unread += 1
-        asked = problem.retry_after if isinstance(problem, GameballError) else None
-        wait = asked if asked is not None else self._backoff(self._unread)
-        return self._look_up(self._refusal, max(FIRST_LOOKUP_WAIT, wait), now)
+        requested = problem.retry_after if isinstance(problem, GameballError) else None
+        wait = requested if requested is not None else self._backoff(self._unread)
+        return self._look_up(self._refusal, max(self.waits.first_lookup, wait), now)
 
     def _after_absence(self, finding: Different | Absent, now: float) -> Step:
         refusal = self._refusal
         if isinstance(finding, Different) and _as_duplicate(refusal):
-            return GiveUp(self._duplicate(refusal))
-        if isinstance(refusal, TransactionTimeTakenError) and self._open is None:
-            return self._restamp(refusal, now)
+            return GiveUp(self._duplicate())
         if self._missed_at is None:
             self._missed_at = now
-        if (rest := self._missed_at + LOOKUP_INTERVAL - now) > 0:
+        if (rest := self._missed_at + self.waits.between_lookups - now) > 0:
             return self._look_up(refusal, rest, now)
-        # Twice not found. What was refused is not sent again; what was lost may be.
-        return GiveUp(self._final(refusal, now)) if refusal is not None else self._resend(self._open, now, wait=0.0)
+        # Twice not found. What was refused is not sent again; what may have been applied and was not, may be.
+        if refusal is None:
+            return self._resend(self._open, now, wait=0.0)
+        if self._open is None and isinstance(refusal, TransactionTimeTakenError) and self.operation.restamp:
+            return self._restamp(refusal, now)
+        if self._open is None and is_foreign(refusal):
+            refusal.outcome = "not_applied"
+            return GiveUp(refusal)
+        if isinstance(refusal, TransactionTimeTakenError):
+            refusal.not_found = True
+        return GiveUp(self._final(refusal, now))
 
     def _look_up(self, problem: Problem | None, wait: float, now: float) -> Step:
         if now + wait >= self.deadline:
@@ -288,8 +313,6 @@ class CallState:
 
     def _restamp(self, refusal: TransactionTimeTakenError, now: float) -> Step:
         self._refusal = None
-        if self.operation.restamp is None:  # the caller's own time
-            return GiveUp(refusal)
         step = self._resend(refusal, now, wait=0.0)
         return evolve(step, restamp=True) if isinstance(step, Send) else step
 
@@ -297,60 +320,70 @@ class CallState:
         if isinstance(problem, GameballError) and problem.retry_after is not None:
             return problem.retry_after
         if isinstance(problem, ConcurrentRequestError):
-            return CONCURRENT_WAIT * self.sends
+            return self.waits.concurrent * self.sends
         return self._backoff(self.sends)
 
     def _backoff(self, number: int) -> float:
         # Full jitter: clients that failed together do not come back together.
         return self.chance() * min(self.retries.cap, self.retries.backoff * 2.0 ** min(number, 32))
 
-    # What is raised in the end.
-
     def _final(self, problem: Problem | None, now: float) -> GameballError:
-        open_write = self._open is not None and not self.operation.reads
-        if isinstance(problem, GameballError) and classify(problem) in (Disposition.FATAL, Disposition.DEFERRED):
+        open_write = self.in_doubt and not self.operation.reads
+        foreign = is_foreign(problem)
+        if (
+            isinstance(problem, GameballError)
+            and not (foreign and open_write)
+            and classify(problem) in (Disposition.FATAL, Disposition.DEFERRED)
+        ):
             problem.outcome = "unknown" if open_write else "not_applied"
             return problem
-        if isinstance(problem, APIError) and problem is self._refusal and self._open is None:
+        if isinstance(problem, APIError) and problem is self._refusal and not self.in_doubt:
             problem.outcome = "unknown"  # a duplicate that could not be found
             return problem
-        if open_write:
+        if open_write or problem is None:
             return self._unknown(problem)
         if isinstance(problem, Failure):
             return _without_answer(problem, late=now >= self.deadline)
-        assert problem is not None  # noqa: S101 (for the type checkers: without a problem a write is open)
         return problem
 
     def _unknown(self, problem: Problem | None) -> OutcomeUnknownError:
-        last = problem if isinstance(problem, APIError) else self._open
+        last = problem if isinstance(problem, GameballError) else self._open or problem
         reason = last.reason if isinstance(last, Failure) else last.message if last is not None else ""
-        check = f"; {self.operation.check}" if self.operation.check else ""
+        message = f"outcome unknown: it may have been applied ({reason})"
         return OutcomeUnknownError(
-            f"it may have been applied, and nothing settles it ({reason}){check}",
+            f"{message}; {self.operation.check}" if self.operation.check else message,
             code=last.code if isinstance(last, APIError) else None,
             request_id=last.request_id if isinstance(last, GameballError) else None,
         )
 
-    def _duplicate(self, refusal: APIError) -> DuplicateTransactionError:
+    def _not_the_api(self, status: int | None) -> UnexpectedAnswerError:
+        return UnexpectedAnswerError(
+            "outcome unknown: what answers at base_url is not the API, neither to the call nor to the look-up; "
+            f"check base_url and what stands in between, then {self.operation.check}",
+            status=status,
+            outcome="unknown",
+        )
+
+    def _duplicate(self) -> DuplicateTransactionError:
         return DuplicateTransactionError(
             "the transaction id belongs to a different transaction",
-            status=refusal.status,
-            code=refusal.code,
-            request_id=refusal.request_id,
-            outcome="not_applied" if self._open is None else "unknown",
+            status=getattr(self._refusal, "status", None),
+            code=getattr(self._refusal, "code", None),
+            request_id=getattr(self._refusal, "request_id", None),
+            outcome="unknown" if self.in_doubt else "not_applied",
         )
 
 
 def _is_final(problem: Problem | None) -> bool:
-    """Neither a certificate nor a session that is closed gets better by asking again."""
+    """Neither a certificate nor a closed session gets better by trying again."""
     return isinstance(problem, Failure) and problem.fault in (Fault.TLS, Fault.UNUSABLE) and not problem.sent
 
 
-def _as_duplicate(problem: Problem | None) -> TypeGuard[APIError]:
-    return isinstance(problem, DuplicateTransactionError | TransactionTimeTakenError)
+def _as_duplicate(problem: Problem | None) -> bool:
+    return isinstance(problem, DuplicateTransactionError | TransactionTimeTakenError) and not is_foreign(problem)
 
 
-def _is_gone(refusal: APIError) -> bool:
+def _is_gone(refusal: GameballError) -> bool:
     """The API itself says so; a 404 without a code of its own may be a proxy's."""
     return isinstance(refusal, NotFoundError) and refusal.code is not None
 
@@ -361,27 +394,3 @@ def _without_answer(failure: Failure, *, late: bool) -> GameballError:
         return unsent(f"nothing was sent: {failure.reason}")
     unread = TimedOutError if failure.fault is Fault.TIME else UnexpectedAnswerError
     return unread(f"no answer came: {failure.reason}")
-
-
-# --- the wait that an answer asks for
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks to wait; a date is measured against the answer's own Date."""
-    said = headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(said)
-    except ValueError:
-        until = _http_date(said)
-        if until is None:
-            return None
-        seconds = (until - (_http_date(headers.get("Date", "")) or now)).total_seconds()
-    return max(seconds, 0.0) if seconds < float("inf") else None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date
-    except (ValueError, OverflowError):
-        return None

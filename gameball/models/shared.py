@@ -28,6 +28,16 @@ MOST_DIGITS: Final = 15
 """What the API's side holds exactly (a double); a float with more digits was computed, not written down."""
 
 
+class ExactId(str):
+    """An id of ours that counts only if it came back as text, as it was sent: a number is none."""
+
+    __slots__ = ()
+
+
+NULL_IS_EMPTY: Final = "null is empty"
+"""Metadata of a list in an answer for which the API may write null where there are none."""
+
+
 # --- arithmetic
 
 _OURS: Final = Context(

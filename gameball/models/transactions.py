@@ -14,6 +14,7 @@ from attrs.converters import optional as if_given
 from attrs.validators import deep_iterable, optional
 
 from gameball.models.shared import (
+    NULL_IS_EMPTY,
     KeyedRequest,
     Merchant,
     OpenEnum,
@@ -299,7 +300,7 @@ class Transaction:
 class TransactionPage:
     """A page of transactions, newest first; `total` counts all that match the filters."""
 
-    transactions: tuple[Transaction, ...]
+    transactions: tuple[Transaction, ...] = field(metadata={NULL_IS_EMPTY: True})
     count: int | None = None
     total: int | None = None
 

@@ -1,18 +1,21 @@
-"""How a transaction whose answer was lost is recognised in the list, and its value rebuilt. Pure.
+"""How a transaction without an answer is recognised in the list, and its value rebuilt. Pure.
 
-A row is ours when its id (exactly), its kind and its player agree, and its amount or points where both sides tell
+A row is ours when its id (exactly), its kind and its player agree, and its amount or points where both sides have
 them. With an email or a mobile given, another player id proves nothing: accounts that merge channels answer with the
-player they merged into. That it is not there is believed only of a page that shows all it counts, each row with its
-id: a list that ignores the filter, or is cut short, is no evidence.
+player they merged into. That it is not there is believed only of an empty page that counts none: a page with other
+rows did not obey the filter, or has our id in an altered form, and is no evidence.
 """
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias, TypeVar
 
+from attrs import frozen
+
 from gameball.core.operation import Absent, Different, Finding, Found
 from gameball.errors import GameballError, UnexpectedAnswerError
-from gameball.models.shared import KeyedRequest, Points, magnitude
+from gameball.models.shared import ExactId, KeyedRequest, Points, magnitude
 from gameball.models.transactions import (
     CashbackRequest,
     CashbackReward,
@@ -36,15 +39,44 @@ REDEMPTION: Final = (Type.REDEMPTION,)
 REFUND: Final = (Type.REFUND, Type.PARTIAL_REFUND, Type.CANCEL)
 ADDED: Final = (Type.MANUAL_ACCUMULATION, Type.MANUAL_REWARD)
 DEDUCTED: Final = (Type.MANUAL_DEDUCTION,)
-"""The words by which the list tells what a request did."""
+"""The list's words for what a request did."""
 
-Told: TypeAlias = Finding[T] | GameballError
+Evidence: TypeAlias = Finding[T] | GameballError
 """What the list says of a request, or why it says nothing."""
+
+
+@frozen(kw_only=True)
+class ExactTransaction(Transaction):
+    """A row whose id counts only as it was written: a number may have been rounded, or have lost its zeros."""
+
+    transaction_id: ExactId | None = None
+
+
+@frozen(kw_only=True)
+class LookupPage(TransactionPage):
+    """A page that is evidence: null does not stand for an empty list."""
+
+    transactions: tuple[ExactTransaction, ...]
+
+
+@frozen(kw_only=True)
+class ExactOrderTransaction(OrderTransaction):
+    """The same, of an order."""
+
+    transaction_id: ExactId | None = None
+
+
+@frozen(kw_only=True)
+class LookupOrder(OrderTransactions):
+    """The same, of an order."""
+
+    order_transactions: tuple[ExactOrderTransaction, ...]
+
 
 # --- one for each kind of request
 
 
-def cashback(request: CashbackRequest, page: TransactionPage) -> Told[CashbackReward]:
+def cashback(request: CashbackRequest, page: TransactionPage) -> Evidence[CashbackReward]:
     """What became of a cashback."""
 
     def rebuild(rows: Sequence[Transaction]) -> CashbackReward | None:
@@ -63,7 +95,7 @@ def cashback(request: CashbackRequest, page: TransactionPage) -> Told[CashbackRe
     return _find(request, page, is_ours, rebuild)
 
 
-def redeem(request: RedeemRequest, page: TransactionPage) -> Told[Redemption]:
+def redeem(request: RedeemRequest, page: TransactionPage) -> Evidence[Redemption]:
     """What became of a redemption."""
 
     def rebuild(rows: Sequence[Transaction]) -> Redemption | None:
@@ -82,7 +114,7 @@ def redeem(request: RedeemRequest, page: TransactionPage) -> Told[Redemption]:
     return _find(request, page, is_ours, rebuild)
 
 
-def manual(request: ManualRequest, page: TransactionPage) -> Told[ManualTransaction]:
+def manual(request: ManualRequest, page: TransactionPage) -> Evidence[ManualTransaction]:
     """What became of points added or deducted by hand."""
     deducts = request.points is not None and request.points < 0
 
@@ -105,8 +137,8 @@ def manual(request: ManualRequest, page: TransactionPage) -> Told[ManualTransact
     return _find(request, page, is_ours, rebuild)
 
 
-def refund(request: RefundRequest, page: TransactionPage) -> Told[OrderTransactions]:
-    """What became of a refund: its own rows, which `with_order()` completes to the whole order."""
+def refund(request: RefundRequest, page: TransactionPage) -> Evidence[OrderTransactions]:
+    """What became of a refund: its own rows, which `with_order()` extends to the whole order."""
 
     def rebuild(rows: Sequence[Transaction]) -> OrderTransactions:
         return OrderTransactions(
@@ -124,7 +156,7 @@ def refund(request: RefundRequest, page: TransactionPage) -> Told[OrderTransacti
         )
 
     def is_ours(row: Transaction) -> bool:
-        # The API refunds no more than is left, so it may tell less than was asked for.
+        # The API refunds no more than is left, so it may be less than was requested.
         within = request.amount is None or row.amount is None or magnitude(row.amount) <= request.amount
         return _is_kind(row, REFUND, None) and within
 
@@ -132,11 +164,13 @@ def refund(request: RefundRequest, page: TransactionPage) -> Told[OrderTransacti
 
 
 def with_order(refunded: OrderTransactions, order: OrderTransactions) -> Finding[OrderTransactions]:
-    """The whole order, as the refund's own answer tells it; one that lacks the refund says that it is another's."""
-    ours = refunded.order_transactions[0].transaction_id
-    if any(row.transaction_id == ours for row in order.order_transactions):
+    """The whole order, as in the refund's own answer; one that lacks the refund says that it is another order's."""
+    ours = refunded.order_transactions[0].transaction_id or ""
+    rows = order.order_transactions
+    if any(row.transaction_id == ours for row in rows):
         return Found(order)
-    return Different() if _shows_all(order.order_transactions, order.total, order.count) else Absent()
+    altered = any(_folded(row.transaction_id or "") in ("", _folded(ours)) for row in rows)
+    return Absent() if altered or not _shows_all(rows, order.total, order.count) else Different()
 
 
 # --- the rules they share
@@ -147,19 +181,27 @@ def _find(
     page: TransactionPage,
     is_ours: Callable[[Transaction], bool],
     rebuild: Callable[[Sequence[Transaction]], T | None],
-) -> Told[T]:
-    same_id = [row for row in page.transactions if row.transaction_id == request.transaction_id]
+) -> Evidence[T]:
+    rows = page.transactions
+    same_id = [row for row in rows if row.transaction_id == request.transaction_id]
     ours = [row for row in same_id if _same_player(row, request) and is_ours(row)]
-    if not ours and not _shows_all(page.transactions, page.total, page.count):
-        return UnexpectedAnswerError("the list does not show every transaction with its id")
-    if not ours:
-        return Different() if same_id else Absent()
-    value = rebuild(ours)
-    return UnexpectedAnswerError("the list does not tell its points") if value is None else Found(value)
+    if ours:
+        value = rebuild(ours)
+        return UnexpectedAnswerError("the list does not have its points") if value is None else Found(value)
+    if len(same_id) < len(rows):
+        return UnexpectedAnswerError("the list did not obey the filter: it holds other ids than the one requested")
+    if not _shows_all(rows, page.total, page.count):
+        return UnexpectedAnswerError("the list does not show all that it counts")
+    return Different() if same_id else Absent()
 
 
 def _shows_all(rows: Sequence[Transaction | OrderTransaction], *counts: int | None) -> bool:
-    return all(row.transaction_id for row in rows) and all(count is None or count <= len(rows) for count in counts)
+    return all(count is None or count <= len(rows) for count in counts)
+
+
+def _folded(transaction_id: str) -> str:
+    """An id without what systems alter: case, blanks, leading zeros, the form of its characters."""
+    return "".join(unicodedata.normalize("NFKC", transaction_id).casefold().split()).lstrip("0")
 
 
 def _is_kind(row: Transaction, kinds: Sequence[Type], direction: Direction | None) -> bool:

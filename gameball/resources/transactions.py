@@ -6,7 +6,7 @@ First the pure builders, one for each endpoint; then the class whose methods han
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import date, datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from attrs import evolve
 
@@ -58,13 +58,9 @@ def redeem(request: RedeemRequest) -> Operation[Redemption]:
 
 def refund(request: RefundRequest) -> Operation[OrderTransactions]:
     """POST /integrations/transaction/refund."""
-    operation = _keyed("refund", request, OrderTransactions, lookup.refund)
-    assert operation.reconciliation is not None  # noqa: S101 (for the type checkers: it is keyed)
-    # The list tells of the refund; only the order tells all that its own answer would have.
-    settle = evolve(
-        operation.reconciliation, detail=for_order(request.original_transaction_id), complete=lookup.with_order
-    )
-    return evolve(operation, reconciliation=settle)
+    # The list shows the refund; only the order has all that the refund's own answer would have had.
+    order: Operation[Any] = evolve(for_order(request.original_transaction_id), returns=lookup.LookupOrder)
+    return _keyed("refund", request, OrderTransactions, lookup.refund, detail=order, merge=lookup.with_order)
 
 
 def manual(request: ManualRequest) -> Operation[ManualTransaction]:
@@ -110,8 +106,9 @@ def transaction_page(filters: TransactionFilter) -> Operation[TransactionPage]:
     )
 
 
-def _with_id(transaction_id: str) -> Operation[TransactionPage]:
-    return transaction_page(TransactionFilter(transaction_id=transaction_id))
+def _with_id(transaction_id: str) -> Operation[Any]:
+    """The list as evidence of whether a transaction is there."""
+    return evolve(transaction_page(TransactionFilter(transaction_id=transaction_id)), returns=lookup.LookupPage)
 
 
 def for_order(order_id: str) -> Operation[OrderTransactions]:
@@ -139,7 +136,11 @@ def create_coupon(request: CouponRequest) -> Operation[Coupon]:
 
 
 def _keyed(
-    name: str, request: R, returns: type[T], match: Callable[[R, TransactionPage], lookup.Told[T]]
+    name: str,
+    request: R,
+    returns: type[T],
+    match: Callable[[R, TransactionPage], lookup.Evidence[T]],
+    **second_read: Any,
 ) -> Operation[T]:
     """A write that the API takes once for its transaction id; stamped now unless the caller gave the time."""
     return Operation(
@@ -151,10 +152,9 @@ def _keyed(
         replay=Replay.BY_TRANSACTION_ID,
         transaction_id=request.transaction_id,
         reconciliation=Reconciliation(
-            ask=partial(_with_id, request.transaction_id),
-            match=partial(match, request),
+            lookup=partial(_with_id, request.transaction_id), match=partial(match, request), **second_read
         ),
-        restamp=None if request.transaction_time else partial(_keyed, name, request, returns, match),
+        restamp=None if request.transaction_time else partial(_keyed, name, request, returns, match, **second_read),
         check="look for its transaction_id with transactions.list before sending it again",
     )
 

@@ -7,6 +7,7 @@ import pytest
 from gameball import AsyncGameball, RateLimit
 from gameball.sandbox import Sandbox
 from tests.support.bulk_api import API_KEY, QUICK, SECRET_KEY, Api
+from tests.support.waits import with_waits
 
 
 @pytest.fixture
@@ -25,22 +26,19 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 async def client(sandbox: Sandbox) -> AsyncIterator[AsyncGameball]:
     """A client of the sandbox."""
     async with AsyncGameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url, retries=QUICK) as made:
-        yield made
+        yield with_waits(made)
 
 
 @pytest.fixture
 async def caller(api: Api) -> AsyncIterator[AsyncGameball]:
     """A client of the watching API."""
     async with AsyncGameball(API_KEY, SECRET_KEY, base_url=api.base_url, retries=QUICK) as made:
-        yield made
+        yield with_waits(made)
 
 
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look-ups, polls and pauses that hardly wait, where the length of the wait is not the point."""
-    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.01)
-    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
-    monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.01)
+    """Polls and pauses that hardly wait, where the length of the wait is not the point."""
     monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.01)
     monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 0.01)
     monkeypatch.setattr("gameball.bulk.batch_sender.PUBLISHED", RateLimit((1_000_000, 1.0)))

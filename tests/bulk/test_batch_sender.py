@@ -104,7 +104,7 @@ async def test_a_lost_start_is_settled_row_by_row_before_anything_is_sent_again(
 async def test_a_batch_that_can_no_longer_be_asked_is_settled_by_look_ups(
     sandbox: Sandbox, client: AsyncGameball
 ) -> None:
-    sandbox.faults.arm("batches.get", Html(404), times=999)
+    sandbox.faults.arm("batches.get", Status(404, {}), times=999)
     report = await client.bulk.run(pays(5), via="batches", concurrency=5)
 
     assert report.needs_review == 5

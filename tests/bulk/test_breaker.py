@@ -9,7 +9,7 @@ import pytest
 
 from gameball import AsyncGameball, BulkStoppedError, RateLimitedError, Retries, ServerError, State, Timeouts
 from gameball.bulk.breaker import FIRST_PAUSE, IN_A_ROW, LONGEST_PAUSE, CircuitBreaker, Resends
-from gameball.core.delivery import Attempt
+from gameball.core.observers import Attempt
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status, TooManyRequests
 from tests.support.bulk_api import Api, Response, pays

@@ -34,9 +34,11 @@ from gameball import (
 )
 from gameball.bulk.runner import GRACE
 from gameball.bulk.sender import CallSender
+from gameball.core.retry import STANDARD
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
 from tests.support.bulk_api import API_KEY, QUICK, SECRET_KEY, Api, Response, never, pay, pays
+from tests.support.waits import with_waits
 
 
 async def apays(count: int) -> AsyncIterator[CashbackRequest]:
@@ -145,7 +147,7 @@ async def test_every_state_has_its_rows(sandbox: Sandbox, client: AsyncGameball)
     await client.transactions.cashback(player_unique_id="p1", transaction_id="t1", amount=999)
     sandbox.faults.arm("transactions.cashback", Close(), transaction_id="t2", effect="after")
     sandbox.faults.arm("transactions.list", Status(500), transaction_id="t2", times=99)
-    client = client.with_options(timeouts=Timeouts(total=1.5))
+    client = with_waits(client.with_options(timeouts=Timeouts(total=1.5)), STANDARD)
     rows = [*pays(4), RedeemRequest(player_unique_id="p3", transaction_id="t4", redeemed_amount=10**6)]
     results = {result.index: result async for result in client.bulk.stream(rows)}
 

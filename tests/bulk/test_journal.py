@@ -245,7 +245,7 @@ async def test_a_time_of_the_rows_own_is_never_changed(api: Api, caller: AsyncGa
 
     api.answer = answer
     report = await caller.bulk.run([pay(0, transaction_time=datetime(2024, 1, 1, tzinfo=UTC))], journal=path)
-    assert (report.rejected, len(api.ids)) == (1, 1)
+    assert (report.needs_review, len(api.ids)) == (1, 1), "a list that lags may hide it"
 
 
 async def test_text_and_times_of_other_classes_are_kept_too(
@@ -551,7 +551,6 @@ async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
         await client.bulk.resume(path)
     assert isinstance(stopped.value.reason, JournalError)
     monkeypatch.undo()
-    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
     report = await client.bulk.resume(path)
 
     assert (report.applied, report.left) == (1500, 0)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from gameball import AsyncGameball, Gameball
+from gameball.core.retry import Waits
 from tests.support.programs import ForkServer, Program
 from tests.support.server import API_KEY, SECRET_KEY
+from tests.support.waits import SHORT, with_waits
 
 
 @pytest.fixture(scope="session")
@@ -31,20 +33,12 @@ def start(fork_server: ForkServer, tmp_path: Path) -> Iterator[Callable[[str, st
 
 
 @pytest.fixture
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look-ups that hardly wait, where the length of the wait is not the point."""
-    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.01)
-    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.03)
-    monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.01)
-
-
-@pytest.fixture
 async def awaited() -> AsyncIterator[Callable[..., AsyncGameball]]:
     """Makes awaited clients that are closed after the test."""
     async with AsyncExitStack() as stack:
 
-        def make(base_url: str, **settings: Any) -> AsyncGameball:
-            client = AsyncGameball(API_KEY, SECRET_KEY, base_url=base_url, **settings)
+        def make(base_url: str, waits: Waits = SHORT, **settings: Any) -> AsyncGameball:
+            client = with_waits(AsyncGameball(API_KEY, SECRET_KEY, base_url=base_url, **settings), waits)
             stack.push_async_callback(client.aclose)
             return client
 
@@ -56,7 +50,8 @@ def plain() -> Iterator[Callable[..., Gameball]]:
     """Makes plain clients that are closed after the test."""
     with ExitStack() as stack:
 
-        def make(base_url: str, **settings: Any) -> Gameball:
-            return stack.enter_context(Gameball(API_KEY, SECRET_KEY, base_url=base_url, **settings))
+        def make(base_url: str, waits: Waits = SHORT, **settings: Any) -> Gameball:
+            client = with_waits(Gameball(API_KEY, SECRET_KEY, base_url=base_url, **settings), waits)
+            return stack.enter_context(client)
 
         yield make

@@ -1,11 +1,13 @@
 """What goes onto the wire to the byte, and what is made of whatever comes back."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,17 +15,21 @@ import attrs
 import pytest
 from hypothesis import given, strategies as st
 
-from gameball.core import codec
-from gameball.core.codec import UnreadableError, decode, encode, instant, load, parse, request_id
+from gameball.core import converter
+from gameball.core.codec import decode, encode, request_id
+from gameball.core.converter import load, parse
 from gameball.core.http import Response
 from gameball.core.operation import Operation, Replay
+from gameball.core.scalars import UnreadableError, instant
 from gameball.errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
     DuplicateTransactionError,
+    HoldNotFoundError,
     InvalidRequestError,
     NotFoundError,
+    PermissionDeniedError,
     ServerError,
     UnexpectedAnswerError,
 )
@@ -63,7 +69,7 @@ from gameball.models.transactions import (
     TransactionStatus,
     TransactionType,
 )
-from gameball.resources import transactions
+from gameball.resources import batches, transactions
 from gameball.settings import Secret
 
 T1 = datetime(2019, 9, 19, 16, 14, 9, 895000, UTC)
@@ -72,15 +78,22 @@ CASHBACK = transactions.cashback(
     CashbackRequest(player_unique_id="player123", transaction_id="tra_1", amount=1, transaction_time=T1)
 )
 REDEEM = transactions.redeem(
-    RedeemRequest(player_unique_id="p", transaction_id="t", redeemed_amount=1, transaction_time=T1)
+    RedeemRequest(player_unique_id="player456", transaction_id="t", redeemed_amount=1, transaction_time=T1)
 )
 REFUND = transactions.refund(
     RefundRequest(player_unique_id="p", transaction_id="t", original_transaction_id="o", transaction_time=T1)
 )
 MANUAL = transactions.manual(
-    ManualRequest(player_unique_id="p", transaction_id="t", username="u", reason="r", points=1, transaction_time=T1)
+    ManualRequest(
+        player_unique_id="player123",
+        transaction_id="tra_123456789",
+        username="u",
+        reason="r",
+        points=1,
+        transaction_time=T1,
+    )
 )
-HOLD = transactions.hold(HoldRequest(player_unique_id="p", amount=1, transaction_time=T1))
+HOLD = transactions.hold(HoldRequest(player_unique_id="player456", amount=1, transaction_time=T1))
 COUPON = transactions.create_coupon(CouponRequest(player_unique_id="p", rule_id=1))
 REVERSE = transactions.reverse_hold("h")
 LIST = transactions.transaction_page(TransactionFilter())
@@ -176,8 +189,8 @@ def test_the_samples_of_hold_manual_and_coupon() -> None:
         "transactionTime": "2019-09-19T16:14:09.895Z",
     }
     assert sent(MANUAL) == {
-        "playerUniqueId": "p",
-        "transactionId": "t",
+        "playerUniqueId": "player123",
+        "transactionId": "tra_123456789",
         "transactionTime": "2019-09-19T16:14:09.895Z",
         "username": "u",
         "reason": "r",
@@ -898,6 +911,164 @@ def test_a_redirect_is_never_an_answer(operation: Operation[Any], status: int) -
     assert told.value.status == status
 
 
+# --- in: the answer to another request
+
+
+@pytest.mark.parametrize("other", ["player1", "PLAYER456", " player456", "player456 ", 456, "\u200bplayer456"])
+@pytest.mark.parametrize(("operation", "sample"), [(REDEEM, SAMPLES[1][1]), (HOLD, SAMPLES[3][1])], ids=named)
+def test_an_answer_about_another_player_is_not_the_answer(operation: Operation[Any], sample: str, other: Any) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="about another player") as refused:
+        decode(operation, answer(json.dumps({**json.loads(sample), "playerUniqueId": other})))
+    assert str(other) not in str(refused.value)
+
+
+@pytest.mark.parametrize("channel", [{"email": "a@b.example"}, {"mobile": "+20123"}])
+def test_but_with_merged_channels_it_may_be(channel: dict[str, Any]) -> None:
+    request = RedeemRequest(player_unique_id="p", transaction_id="t", redeemed_amount=1, **channel)
+
+    assert decode(transactions.redeem(request), answer(SAMPLES[1][1])).player_unique_id == "player456"
+
+
+def test_an_answer_about_another_transaction_is_not_the_answer() -> None:
+    with pytest.raises(UnexpectedAnswerError, match="about another transaction"):
+        decode(MANUAL, answer(json.dumps({**json.loads(SAMPLES[5][1]), "transactionId": "TRA_123456789"})))
+
+
+# --- in: a success that says otherwise
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (307, HoldNotFoundError),
+        ("307", HoldNotFoundError),
+        (10, PermissionDeniedError),
+        (13, ServerError),
+        (305, DuplicateTransactionError),
+        (311, BadRequestError),
+    ],
+)
+@pytest.mark.parametrize("operation", [REVERSE, batches.stop("b")], ids=named)
+def test_a_success_without_a_value_that_carries_an_errors_code_is_that_error(
+    operation: Operation[Any], code: Any, kind: type[APIError]
+) -> None:
+    with pytest.raises(APIError) as refused:
+        decode(operation, answer(json.dumps({"Code": code, "message": "no"})))
+    assert type(refused.value) is kind
+    assert (refused.value.code, refused.value.status) == (int(code), 200)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"code": null}', '{"code": 0}', '{"code": 1}', '{"code": 200, "message": "OK"}', "[]"]
+)
+def test_any_other_code_of_a_success_is_none(body: str) -> None:
+    decode(REVERSE, answer(body))
+
+
+@pytest.mark.parametrize("body", ['{"success": false}', '{"Success": false, "data": {}}'])
+def test_a_success_that_says_it_is_none_is_no_answer(body: str) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="did not succeed"):
+        decode(REVERSE, answer(body))
+
+
+# --- in: who refuses
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b" { } ", b"\xef\xbb\xbf{}", b'{"code": 305}', b'{"CODE": "7", "message": "x"}']
+)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422, 451])
+def test_a_refusal_in_the_apis_form_is_the_apis(status: int, body: bytes) -> None:
+    with pytest.raises(APIError) as refused:
+        decode(CASHBACK, answer(body, status))
+    assert refused.value.from_api
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b"[{}]", b"no", b'"no"', b"null", b'{"message": "x"}', b'{"code": "X"}', b'{"code":null}'],
+)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 410, 422, 451])
+def test_any_other_refusal_is_a_strangers(status: int, body: bytes) -> None:
+    with pytest.raises(APIError) as refused:
+        decode(CASHBACK, answer(body, status))
+    assert not refused.value.from_api
+
+
+# --- in: null where a list belongs
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"transactions": null}',
+        '{"Transactions": null, "count": 0}',
+        '{"transactions": null, "count": 0, "total": 0}',
+        '{"count": 0, "total": 0}',
+        '{"total": 0}',
+    ],
+)
+def test_no_transactions_are_an_empty_page(body: str) -> None:
+    assert decode(LIST, answer(body)).transactions == ()
+
+
+@pytest.mark.parametrize("body", ["{}", '{"transactions": null, "total": 3}', '{"count": 1}', '{"message": "x"}'])
+def test_but_not_where_there_are_some_or_nobody_says_so(body: str) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="transactions is missing"):
+        decode(LIST, answer(body))
+
+
+@pytest.mark.parametrize(
+    "body", ['{"transactions": null, "count": 0, "total": 0}', '{"count": 0}', '{"transactions": ""}']
+)
+@pytest.mark.parametrize("operation", [CASHBACK, REDEEM, REFUND, MANUAL], ids=named)
+def test_nor_as_evidence_of_a_look_up(operation: Operation[Any], body: str) -> None:
+    assert operation.reconciliation is not None
+    with pytest.raises(UnexpectedAnswerError):
+        decode(operation.reconciliation.lookup(), answer(body))
+
+
+@pytest.mark.parametrize("own", [123, 1.5, True, [], {}])
+def test_an_id_that_came_back_as_a_number_is_no_evidence(own: Any) -> None:
+    assert CASHBACK.reconciliation is not None
+    with pytest.raises(UnexpectedAnswerError):
+        decode(
+            CASHBACK.reconciliation.lookup(),
+            answer(json.dumps({"transactions": [{"gameballTransactionId": 1, "transactionId": own}], "count": 1})),
+        )
+
+
+# --- out: values of a query
+
+
+@pytest.mark.parametrize(
+    ("value", "query"),
+    [
+        (["a", "b"], "?q=a&q=b"),
+        (("a", 1, True), "?q=a&q=1&q=true"),
+        ([], ""),
+        (time(7, 30), "?q=07%3A30%3A00"),
+        (0.1, "?q=0.1"),
+    ],
+)
+def test_lists_repeat_in_a_query(value: Any, query: str) -> None:
+    assert encode(unknown(query={"q": value})).target == f"/x{query}"
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Secret("top"), {"a": 1}, {"a"}, b"abc", Colour.RED, object(), math.nan, math.inf, Decimal("NaN"), [None], [["a"]]],
+    ids=repr,
+)
+def test_what_has_no_spelling_in_a_query_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^query\['q'\] must be text, .*, not \w+$"):
+        encode(unknown(query={"q": value}))
+
+
 # --- in: refusals
 
 
@@ -974,25 +1145,26 @@ HUGE = ["1e999999999", "-1e999999999", "1e-999999999", "0e999999999", "0e-999999
 EXHAUST = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
-from gameball.core import codec
+from gameball.core import converter
+from gameball.core.scalars import UnreadableError
 from gameball.models import transactions as t
 import attrs
 literal = sys.stdin.read()
 for kind in (t.CashbackReward, t.Redemption, t.Hold, t.ManualTransaction, t.Transaction, t.OrderTransaction, t.Coupon):
-    sound = {codec.spelling(a.name): "1" for a in attrs.fields(kind) if a.default is attrs.NOTHING}
+    sound = {converter.spelling(a.name): "1" for a in attrs.fields(kind) if a.default is attrs.NOTHING}
     for a in attrs.fields(kind):
-        fields = {**sound, codec.spelling(a.name): literal}
+        fields = {**sound, converter.spelling(a.name): literal}
         body = "{" + ",".join(f'"{k}":{v}' for k, v in fields.items()) + "}"
         try:
-            value = codec.load(body.encode(), kind)
+            value = converter.load(body.encode(), kind)
             repr(value)
-            assert len(codec.write(value)) < 200_000
-        except codec.UnreadableError:
+            assert len(converter.write(value)) < 200_000
+        except UnreadableError:
             pass
 for key in ("count", "total"):
     try:
-        codec.load(('{"transactions":[],"%s":%s}' % (key, literal)).encode(), t.TransactionPage)
-    except codec.UnreadableError:
+        converter.load(('{"transactions":[],"%s":%s}' % (key, literal)).encode(), t.TransactionPage)
+    except UnreadableError:
         pass
 print("done")
 """
@@ -1099,7 +1271,7 @@ def some(kind: type[Any], **known: st.SearchStrategy[Any]) -> st.SearchStrategy[
     """Values of a model, each field by its type."""
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for a in attrs.fields(kind):
-        strategy = known[a.name] if a.name in known else BY_TYPE[codec._without_none(a.type)]
+        strategy = known[a.name] if a.name in known else BY_TYPE[converter._without_none(a.type)]
         fields[a.name] = strategy if a.default is attrs.NOTHING else st.none() | strategy
     return st.builds(kind, **fields)
 
@@ -1142,14 +1314,14 @@ MODELS: dict[str, st.SearchStrategy[Any]] = {
 def test_a_model_survives_the_way_out_and_back(name: str, data: st.DataObject) -> None:
     value = data.draw(MODELS[name])
 
-    written = codec.write(value)
+    written = converter.write(value)
 
     assert load(written, type(value)) == value
 
 
 def test_an_empty_page_survives_the_way_out_and_back() -> None:
     for empty in (TransactionPage(transactions=(), count=0, total=0), OrderTransactions(order_transactions=())):
-        assert load(codec.write(empty), type(empty)) == empty
+        assert load(converter.write(empty), type(empty)) == empty
 
 
 @given(some(PartnerClient), some(BatchRow), BY_TYPE[BatchStatus], st.integers(0, 10**6) | st.none())
@@ -1158,8 +1330,8 @@ def test_a_client_and_a_batch_survive_it_too(
 ) -> None:
     batch = Batch(status=status, total_count=count, response=BatchResponse(successful=(row, row), failed=(row,)))
 
-    assert load(codec.write(client), PartnerClient) == client
-    assert load(codec.write(batch), Batch) == batch
+    assert load(converter.write(client), PartnerClient) == client
+    assert load(converter.write(batch), Batch) == batch
 
 
 # --- a coupon's code
@@ -1263,7 +1435,6 @@ def test_a_bare_list_of_challenges_is_read_as_well() -> None:
     ("written", "problem"),
     [
         ("{}", "challengesConfig is missing"),
-        ('{"challenges":null}', "challengesConfig is missing"),
         ('{"challenges":5}', "is not a list"),
         ('{"challenges":"x"}', "is not a list"),
         ('{"challenges":[5]}', "is not an object"),
@@ -1340,7 +1511,7 @@ def test_keys_without_one_of_them_are_no_answer(key: str, value: str | None) -> 
 def test_an_update_sends_what_was_given_and_null_for_none() -> None:
     update = ClientUpdate(name="Shop", plan=None, time_zone="Cairo", is_loyalty_enabled=False, subscription_id=0)
 
-    assert codec.dump(update) == {
+    assert converter.dump(update) == {
         "name": "Shop",
         "timeZone": "Cairo",
         "isLoyaltyEnabled": False,
@@ -1354,7 +1525,7 @@ def test_but_a_new_client_sends_no_nulls() -> None:
     fields: dict[str, Any] = dict.fromkeys(words, "x")
     request = ClientRequest(**fields, plan=None, is_loyalty_enabled=True)
 
-    assert codec.dump(request) == {
+    assert converter.dump(request) == {
         **dict.fromkeys(("name", "email", "mobile", "storeName", "domain", "country", "currency", "timeZone"), "x"),
         "isLoyaltyEnabled": True,
     }
@@ -1363,7 +1534,7 @@ def test_but_a_new_client_sends_no_nulls() -> None:
 def test_unset_never_travels() -> None:
     for name in (a.name for a in attrs.fields(ClientUpdate)):
         fields: dict[str, Any] = {name: None}
-        assert codec.dump(ClientUpdate(**fields)) == {codec.spelling(name): None}
+        assert converter.dump(ClientUpdate(**fields)) == {converter.spelling(name): None}
     assert repr(UNSET) == "UNSET"
 
 

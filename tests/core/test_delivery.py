@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+from attrs import evolve
 
 from gameball import (
     APIError,
@@ -28,14 +29,13 @@ from gameball import (
     UnexpectedAnswerError,
     errors as all_errors,
 )
-from gameball.core.delivery import Attempt
+from gameball.core.observers import Attempt
 from gameball.models.transactions import RedeemRequest
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
 from tests.support.calls import KEYED, TRANSACTIONS
 from tests.support.server import Server, Step
-
-pytestmark = pytest.mark.usefixtures("quick_looks")
+from tests.support.waits import SHORT
 
 MakeAwaited = Callable[..., AsyncGameball]
 MakePlain = Callable[..., Gameball]
@@ -417,9 +417,42 @@ async def test_a_refusal_raises_its_class_after_one_try(
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"<html></html>", b'{"code":', b"null", b'{"code":"x"}'])
-async def test_a_refusal_is_one_whatever_its_body(server: Server, awaited: MakeAwaited, body: bytes) -> None:
-    server.script(server.answer(body, status=404))
+STRANGE_BODIES = [
+    b"",
+    b"[]",
+    b"<html></html>",
+    b'{"code":',
+    b"null",
+    b'{"code":"x"}',
+    b'{"message":"Forbidden"}',
+    b"no",
+]
+
+
+@pytest.mark.parametrize("body", STRANGE_BODIES)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 409, 410, 422, 451])
+async def test_a_refusal_that_is_not_in_the_apis_form_is_looked_up_and_never_resent(
+    server: Server, awaited: MakeAwaited, status: int, body: bytes
+) -> None:
+    stranger = server.answer(body, status=status)
+    server.script(stranger, EMPTY_PAGE, EMPTY_PAGE)
+    absent = await failure_of(WRITES["cashback"], awaited(server.base_url, retries=QUICK))
+    server.script(stranger, stranger)
+    both = await failure_of(WRITES["cashback"], awaited(server.base_url, retries=QUICK))
+    server.script(stranger)
+    hold = await failure_of(WRITES["hold"], awaited(server.base_url, retries=QUICK))
+
+    assert isinstance(absent, APIError)
+    assert (absent.outcome, absent.status, absent.from_api, absent.attempts) == ("not_applied", status, False, 1)
+    assert (type(both), both.outcome) == (UnexpectedAnswerError, "unknown")
+    assert "what answers at base_url is not the API" in str(both)
+    assert (type(hold), hold.outcome) == (OutcomeUnknownError, "unknown")
+    assert "check the player's balance" in str(hold)
+    assert server.methods == ["POST", "GET", "GET", "POST", "GET", "POST"]
+
+
+async def test_an_empty_object_is_a_refusal_of_the_api(server: Server, awaited: MakeAwaited) -> None:
+    server.script(server.answer({}, status=404))
     error = await failure_of(WRITES["cashback"], awaited(server.base_url, retries=QUICK))
 
     assert type(error) is all_errors.NotFoundError
@@ -428,14 +461,17 @@ async def test_a_refusal_is_one_whatever_its_body(server: Server, awaited: MakeA
 
 @EACH_KIND
 @pytest.mark.parametrize("status", [301, 302, 307])
-async def test_a_redirect_is_not_applied_and_not_followed(
+async def test_a_redirect_is_not_followed_and_proves_nothing_about_a_write(
     server: Server, another_server: Server, awaited: MakeAwaited, call: Call, status: int
 ) -> None:
     server.script(server.answer(b"", status=status, headers={"Location": another_server.base_url}))
     error = await failure_of(call, awaited(server.base_url, retries=QUICK))
 
-    assert isinstance(error, UnexpectedAnswerError)
-    assert (error.outcome, error.status, error.attempts) == ("not_applied", status, 1)
+    assert isinstance(error, UnexpectedAnswerError | OutcomeUnknownError)
+    assert (error.outcome, error.attempts) == (
+        "not_applied" if error.operation == "transactions.list" else "unknown",
+        1,
+    )
     assert another_server.connections == 0
 
 
@@ -599,7 +635,7 @@ async def test_headers_and_timeouts_of_a_client_hold_for_its_look_ups_too(server
 EMPTY_PAGE = Server.answer({"transactions": [], "count": 0, "total": 0})
 ROW = {"transactionId": "t1", "gameballTransactionId": 1, "playerUniqueId": "p", "direction": "+", "points": 5}
 A_REFUND = Server.answer({"transactions": [{**ROW, "type": "Refund"}], "count": 1, "total": 1})
-AN_ORDER = Server.answer({"orderTransactions": [], "count": 0, "total": 0})
+AN_ORDER = Server.answer({"orderTransactions": [{"gameballTransactionId": "1", "transactionId": "t1"}], "total": 1})
 
 
 def told(attempts: list[Attempt]) -> list[tuple[str, int, int | None, str]]:
@@ -681,10 +717,9 @@ DEFERRED = Server.answer({}, status=429, headers={"Retry-After": "30"})
 STATES: dict[str, tuple[tuple["Step", ...], dict[str, float]]] = {
     "waiting for its answer": (("hang",), {}),
     "reading its answer": (((b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "hang"),), {}),
-    "waiting to try again": ((DEFERRED,), {}),
-    "waiting to look it up": (("close",), {"FIRST_LOOKUP_WAIT": 30}),
+    "waiting to look it up": (("close",), {"first_lookup": 30}),
     "looking it up": (("close", "hang"), {}),
-    "waiting to look again": (("close", EMPTY_PAGE), {"LOOKUP_INTERVAL": 30}),
+    "waiting to look again": (("close", EMPTY_PAGE), {"between_lookups": 30}),
     "sending it again": (("close", EMPTY_PAGE, EMPTY_PAGE, "hang"), {}),
     "reading its order": (("close", A_REFUND, "hang"), {}),
 }
@@ -694,14 +729,11 @@ STATES: dict[str, tuple[tuple["Step", ...], dict[str, float]]] = {
 async def test_a_write_cancelled_in_any_state_says_so_and_leaves_nothing_behind(
     server: Server,
     awaited: MakeAwaited,
-    monkeypatch: pytest.MonkeyPatch,
     script: tuple[Step, ...],
     waits: dict[str, float],
 ) -> None:
-    for name, seconds in waits.items():
-        monkeypatch.setattr(f"gameball.core.retry.{name}", seconds)
     server.script(*script)
-    client = awaited(server.base_url, connections=1, retries=QUICK)
+    client = awaited(server.base_url, evolve(SHORT, **waits), connections=1, retries=QUICK)
     call = asyncio.ensure_future(WRITES["refund"](client))
     await server.wait_for(lambda: len(server.requests) == len(script))
     await asyncio.sleep(0.03)
@@ -719,9 +751,9 @@ async def test_a_write_cancelled_in_any_state_says_so_and_leaves_nothing_behind(
     await server.wait_for(lambda: server.open == 1)
 
 
-@pytest.mark.parametrize("name", ["list", "reverse_hold"])
-async def test_what_may_simply_be_repeated_needs_no_note(server: Server, awaited: MakeAwaited, name: str) -> None:
-    server.script("hang")
+@pytest.mark.parametrize(("name", "step"), [("list", "hang"), ("cashback", DEFERRED)], ids=["a read", "not applied"])
+async def test_what_changed_nothing_needs_no_note(server: Server, awaited: MakeAwaited, name: str, step: Step) -> None:
+    server.script(step)
     call = asyncio.ensure_future(CALLS[name](awaited(server.base_url)))
     await server.wait_for(lambda: server.requests)
     call.cancel()

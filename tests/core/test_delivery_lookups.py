@@ -25,14 +25,13 @@ from gameball import (
     Timeouts,
     TransactionTimeTakenError,
 )
+from gameball.core.retry import STANDARD
 from gameball.models.transactions import CashbackRequest
 from gameball.resources import transactions
 from tests.support.calls import KEYED, ORDER_LISTED, TRANSACTIONS
 from tests.support.server import Server, Step
 
 MakeAwaited = Callable[..., AsyncGameball]
-
-pytestmark = pytest.mark.usefixtures("quick_looks")
 
 QUICK: Final = Retries(backoff=0.01, cap=0.02)
 SHORT: Final = Timeouts(total=0.2)
@@ -134,12 +133,9 @@ async def test_a_write_that_was_slow_to_appear_is_not_sent_again(server: Server,
     assert server.methods == ["POST", "GET", "GET"]
 
 
-async def test_the_waits_between_are_half_a_second_and_two(
-    server: Server, awaited: MakeAwaited, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()  # the real ones
+async def test_the_waits_between_are_half_a_second_and_two(server: Server, awaited: MakeAwaited) -> None:
     server.script("close", NOTHING, NOTHING, server.answer())
-    await awaited(server.base_url).send(cashback())
+    await awaited(server.base_url, STANDARD).send(cashback())
     lost, first_look, second_look, resent = (seen.at for seen in server.requests)
 
     assert 0.5 <= first_look - lost < 1.0
@@ -316,25 +312,32 @@ async def test_a_duplicate_that_is_another_transaction_is_not_applied(
     assert server.methods == ["POST", "GET"]
 
 
-async def test_a_duplicate_is_looked_for_at_once(
-    server: Server, awaited: MakeAwaited, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()
+async def test_a_duplicate_is_looked_up_at_once(server: Server, awaited: MakeAwaited) -> None:
     server.script(server.refusal(305), *found("cashback"))
     began = time.monotonic()
-    await awaited(server.base_url).send(cashback())
+    await awaited(server.base_url, STANDARD).send(cashback())
 
     assert time.monotonic() - began < 0.4
 
 
-async def test_a_row_of_another_spelling_or_none_of_this_id_is_no_evidence(
-    server: Server, awaited: MakeAwaited
+@pytest.mark.parametrize("other", ["T1", "t1 ", " t1", "t10", "\uff541", 1, None])
+async def test_a_page_with_other_or_altered_ids_is_neither_ours_nor_absence(
+    server: Server, awaited: MakeAwaited, other: str | int | None
 ) -> None:
-    rows = [{**ROW, "transactionId": other} for other in ("T1", "t1 ", "t10")]
-    server.script("close", page(*rows), page(*rows), server.answer())
-    delivered = await awaited(server.base_url, retries=QUICK).deliver(cashback())
+    server.script("close", *[page({**ROW, "transactionId": other})] * 300)
+    error = await failure_of(awaited(server.base_url, retries=QUICK, timeouts=Timeouts(total=0.2)), cashback())
 
-    assert (delivered.settled_by, delivered.attempts) == ("answer", 2)
+    assert (type(error), error.outcome) == (OutcomeUnknownError, "unknown")
+    assert server.methods.count("POST") == 1
+
+
+async def test_look_ups_ask_caches_to_stand_aside(server: Server, awaited: MakeAwaited) -> None:
+    server.script("close", *found("cashback"))
+    await awaited(server.base_url).send(cashback())
+    write, look_up = server.requests
+
+    assert b"cache-control" not in write.head.lower()
+    assert b"cache-control: no-cache" in look_up.head.lower()
 
 
 @pytest.mark.parametrize("channel", [{"email": "p@example.com"}, {"mobile": "+201234"}], ids=["email", "mobile"])
@@ -381,12 +384,12 @@ async def test_lost_and_then_refused_for_another_transactions_sake(server: Serve
 async def test_a_time_that_the_caller_gave_and_is_taken_is_the_callers_to_change(
     server: Server, awaited: MakeAwaited, name: str
 ) -> None:
-    server.script(server.refusal(304), NOTHING)
+    server.script(server.refusal(304), NOTHING, NOTHING)
     operation = TRANSACTIONS[name].operation(transaction_time=datetime(2024, 1, 1, tzinfo=UTC))
     error = await failure_of(awaited(server.base_url), operation)
 
-    assert (type(error), error.outcome, error.attempts) == (TransactionTimeTakenError, "not_applied", 1)
-    assert server.methods == ["POST", "GET"]
+    assert (type(error), error.outcome, error.attempts) == (TransactionTimeTakenError, "unknown", 1)
+    assert server.methods == ["POST", "GET", "GET"]
 
 
 def without_time(body: bytes) -> bytes:
@@ -398,12 +401,12 @@ def without_time(body: bytes) -> bytes:
 async def test_a_time_of_ours_that_is_taken_is_stamped_anew_and_nothing_else_changes(
     server: Server, awaited: MakeAwaited, name: str
 ) -> None:
-    server.script(server.refusal(304), NOTHING, server.answer(TRANSACTIONS[name].answer))
+    server.script(server.refusal(304), NOTHING, NOTHING, server.answer(TRANSACTIONS[name].answer))
     delivered = await awaited(server.base_url).deliver(TRANSACTIONS[name].operation())
 
     check_value(delivered.value)
-    assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("answer", 2, 1)
-    first, _, second = server.requests
+    assert (delivered.settled_by, delivered.attempts, delivered.lookups) == ("answer", 2, 2)
+    first, _, _, second = server.requests
     assert first.body != second.body
     assert without_time(first.body) == without_time(second.body)
 
@@ -411,7 +414,7 @@ async def test_a_time_of_ours_that_is_taken_is_stamped_anew_and_nothing_else_cha
 async def test_what_was_stamped_anew_and_lost_is_sent_again_with_its_new_time(
     server: Server, awaited: MakeAwaited
 ) -> None:
-    server.script(server.refusal(304), NOTHING, "close", NOTHING, NOTHING, server.answer())
+    server.script(server.refusal(304), NOTHING, NOTHING, "close", NOTHING, NOTHING, server.answer())
     await awaited(server.base_url, retries=QUICK).send(cashback())
     old, new, again = (seen.body for seen in server.requests if seen.method == "POST")
 
@@ -419,18 +422,18 @@ async def test_what_was_stamped_anew_and_lost_is_sent_again_with_its_new_time(
 
 
 async def test_times_that_are_always_taken_end_with_the_attempts(server: Server, awaited: MakeAwaited) -> None:
-    server.script(*(server.refusal(304), NOTHING) * 4, server.answer())
+    server.script(*(server.refusal(304), NOTHING, NOTHING) * 4, server.answer())
     error = await failure_of(awaited(server.base_url, retries=QUICK), cashback())
 
     assert (type(error), error.attempts) == (TransactionTimeTakenError, 4)
-    assert server.methods == ["POST", "GET"] * 4
+    assert server.methods == ["POST", "GET", "GET"] * 4
 
 
 # --- a refund's value
 
 
 @pytest.mark.parametrize(
-    "order", ["close", Server.answer({}, status=500), Server.answer({"orderTransactions": [PAYMENT_ROW]})]
+    "order", ["close", Server.answer({}, status=500), Server.answer({"orderTransactions": [PAYMENT_ROW], "total": 2})]
 )
 async def test_a_refund_is_settled_by_its_row_where_its_order_cannot_tell(
     server: Server, awaited: MakeAwaited, order: Step

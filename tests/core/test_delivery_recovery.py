@@ -13,8 +13,6 @@ from gameball.resources import transactions
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Html
 
-pytestmark = pytest.mark.usefixtures("quick_looks")
-
 
 @pytest.fixture
 def exchanges() -> list[str]:

@@ -45,7 +45,6 @@ def test_threads_that_share_a_plain_client_share_its_limit(server: Server) -> No
     check(server, LIMIT)
 
 
-@pytest.mark.usefixtures("quick_looks")
 async def test_resends_and_look_ups_count_too(server: Server, awaited: MakeAwaited) -> None:
     limit = RateLimit((2, 0.2))
     server.script(server.answer({}, status=503), server.answer({"transactions": [], "count": 0, "total": 0}))

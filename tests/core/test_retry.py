@@ -12,10 +12,10 @@ import pytest
 from attrs import evolve
 from hypothesis import given, strategies as st
 
-from gameball.core import retry
-from gameball.core.http import Failure, Fault
+from gameball.core.http import Failure, Fault, retry_after
 from gameball.core.operation import Absent, Different, Found, Operation, Replay
 from gameball.core.retry import (
+    STANDARD,
     Budget,
     CallState,
     Disposition,
@@ -25,8 +25,8 @@ from gameball.core.retry import (
     Send,
     Settled,
     Step,
+    Waits,
     classify,
-    retry_after,
 )
 from gameball.errors import (
     APIError,
@@ -83,7 +83,19 @@ FATAL: list[Problem] = [
     api_error(401, None, None),
     api_error(403, None, None),
     *(api_error(422, code, None) for code in (50, 51, 6000, 6001, 1000, 1001, 1002, 8000)),
-    *(UnexpectedAnswerError("moved", status=status) for status in (300, 301, 302, 304, 307, 308, 399)),
+]
+
+
+def foreign(status: int) -> APIError:
+    """A refusal that is not in the API's form: a gateway's page, say."""
+    error = api_error(status, None, None)
+    error.from_api = False
+    return error
+
+
+FOREIGN: list[Problem] = [
+    *(UnexpectedAnswerError("moved", status=status) for status in (300, 301, 302, 303, 304, 307, 308, 399)),
+    *(foreign(status) for status in range(400, 500) if status not in (408, 425, 429, 499)),
 ]
 CLEAR: list[Problem] = [
     api_error(400, 7, None),
@@ -189,7 +201,7 @@ FOUND = Found("the value")
         *((problem, Disposition.NOT_SENT) for problem in [*NOT_SENT, UNTRUSTED]),
         *((problem, Disposition.DEFERRED) for problem in DEFERRED),
         *((problem, Disposition.REFUSED) for problem in [*CLEAR, *DUPLICATE]),
-        *((problem, Disposition.FATAL) for problem in FATAL),
+        *((problem, Disposition.FATAL) for problem in [*FATAL, *FOREIGN]),
         *((problem, Disposition.UNKNOWN) for problem in UNKNOWN),
     ],
     ids=named,
@@ -400,7 +412,7 @@ def test_a_write_without_a_key_is_never_sent_again(call: str, before: list[Probl
 
     assert type(error) is OutcomeUnknownError
     reason = problem.reason if isinstance(problem, Failure) else problem.message
-    assert error.message == f"it may have been applied, and nothing settles it ({reason}); {CALLS[call].check}"
+    assert error.message == f"outcome unknown: it may have been applied ({reason}); {CALLS[call].check}"
 
 
 @for_each_problem(UNKNOWN)
@@ -481,7 +493,7 @@ def test_without_advice_there_is_no_advice() -> None:
     error = Told("update without advice", retries=Retries(attempts=1)).ends(LOST)
 
     assert isinstance(error, OutcomeUnknownError)
-    assert error.message == "it may have been applied, and nothing settles it (it broke)"
+    assert error.message == "outcome unknown: it may have been applied (it broke)"
     assert (error.code, error.request_id) == (None, None)
 
 
@@ -525,7 +537,7 @@ def test_a_second_absence_that_comes_early_is_none() -> None:
     assert told.then(Absent()) == Send(0.0)
 
 
-UNREADABLE: list[Problem] = [*UNKNOWN, *NOT_SENT, UNTRUSTED, *DEFERRED, *CLEAR]
+UNREADABLE: list[Problem] = [*UNKNOWN, *NOT_SENT, UNTRUSTED, *DEFERRED, *CLEAR, FOREIGN[0], FOREIGN[-1], foreign(403)]
 
 
 @for_each_problem(UNREADABLE)
@@ -766,12 +778,15 @@ def test_a_duplicate_that_a_second_read_tells_apart_is_another_transaction(probl
 
 
 @pytest.mark.parametrize("before", [[LOST], [LOST, Absent(), Absent(), DUPLICATE[0]]], ids=["lost", "then refused"])
-def test_a_second_read_that_lacks_a_lost_write_does_not_speak_against_the_first(before: list[Event]) -> None:
+def test_a_second_read_that_lacks_a_write_in_doubt_never_makes_it_done(before: list[Event]) -> None:
     told = Told("refund")
     settled = told.then(*before, FOUND)
     assert isinstance(settled, Settled)
 
-    assert told.course.after_detail(settled, Different()) == settled
+    step = told.course.after_detail(settled, Different())
+    assert isinstance(step, GiveUp)
+    assert (type(step.error), step.error.outcome) == (DuplicateTransactionError, "unknown")
+    assert told.course.after_detail(settled, Absent()) == settled
     assert told.course.after_detail(settled, Found("more")) == Settled("more", "lookup")
 
 
@@ -814,30 +829,32 @@ def test_a_duplicate_without_time_to_look_is_unknown(problem: APIError) -> None:
     assert error.outcome == "unknown"
 
 
-def test_a_taken_time_that_the_caller_gave_is_told() -> None:
+def test_a_taken_time_that_the_caller_gave_is_unknown_after_two_absences_for_a_list_may_lag() -> None:
     told = Told("with its own time")
 
-    error = told.ends(DUPLICATE[1], Absent())
+    assert told.then(DUPLICATE[1], Absent()) == LookUp(2.0)
+    error = told.ends(Absent())
 
     assert type(error) is TransactionTimeTakenError
-    assert error.outcome == "not_applied"
-    assert told.course.look_ups == 1
+    assert error.outcome == "unknown"
+    assert told.course.look_ups == 2
 
 
 @pytest.mark.parametrize("call", [call for call in KEYED if call != "with its own time"])
 def test_a_taken_time_that_we_gave_is_stamped_anew(call: str) -> None:
     told = Told(call)
 
-    assert told.then(DUPLICATE[1], Absent()) == Send(0.0, restamp=True)
+    assert told.then(DUPLICATE[1], Absent()) == LookUp(2.0)
+    assert told.then(Absent()) == Send(0.0, restamp=True)
     assert told.budget.left == 19.0
-    assert told.then(DUPLICATE[1], Absent()) == Send(0.0, restamp=True)
+    assert told.then(DUPLICATE[1], Absent(), Absent()) == Send(0.0, restamp=True)
 
 
 @pytest.mark.parametrize(
     ("retries", "budget"), [(Retries(attempts=1), 20.0), (Retries(), 0.0)], ids=["attempts spent", "budget empty"]
 )
 def test_a_taken_time_that_cannot_be_stamped_anew_was_still_refused(retries: Retries, budget: float) -> None:
-    error = Told(retries=retries, budget=budget).ends(DUPLICATE[1], Absent())
+    error = Told(retries=retries, budget=budget).ends(DUPLICATE[1], Absent(), Absent())
 
     assert type(error) is TransactionTimeTakenError
     assert error.outcome == "not_applied"
@@ -853,13 +870,82 @@ def test_after_a_lost_try_a_taken_time_may_be_our_own_and_is_not_stamped_anew() 
 def test_what_was_stamped_anew_and_lost_is_sent_again_as_it_was() -> None:
     told = Told()
 
-    step = told.then(DUPLICATE[1], Absent(), LOST, Absent(), Absent())
+    step = told.then(DUPLICATE[1], Absent(), Absent(), LOST, Absent(), Absent())
 
     assert step == Send(0.0, restamp=False)
 
 
 def test_an_unreadable_look_up_does_not_stamp_anew() -> None:
     assert Told(chance=0.0).then(DUPLICATE[1], LOST) == LookUp(0.5)
+
+
+# --- what something else than the API answered
+
+
+@pytest.mark.parametrize("call", KEYED)
+@for_each_problem(FOREIGN)
+def test_a_keyed_write_that_a_stranger_answered_is_looked_up_and_never_sent_again(call: str, problem: Problem) -> None:
+    told = Told(call)
+
+    assert told.then(problem) == LookUp(0.5)
+    assert told.then(Absent()) == LookUp(2.0)
+    error = told.ends(Absent())
+
+    assert (type(error), error.outcome) == (type(problem), "not_applied")
+    assert told.course.sends == 1
+    assert Told(call).then(problem, Absent(), FOUND) == Settled("the value", "lookup")
+
+
+@pytest.mark.parametrize("call", KEYED)
+@for_each_problem(FOREIGN)
+def test_after_a_try_in_doubt_it_is_unknown(call: str, problem: Problem) -> None:
+    error = Told(call).ends(LOST, Absent(), Absent(), problem, Absent(), Absent())
+
+    assert (type(error), error.outcome) == (OutcomeUnknownError, "unknown")
+
+
+@pytest.mark.parametrize("call", [*NEVER, *SAFE_WRITES, "get once"])
+@for_each_problem(FOREIGN)
+def test_any_other_write_that_a_stranger_answered_is_unknown_at_once(call: str, problem: GameballError) -> None:
+    for before in ([], [DEFERRED[0]], [UNSENT]):
+        error = Told(call).ends(*before, problem)
+
+        assert type(error) is OutcomeUnknownError
+        assert problem.message in error.message
+        assert CALLS[call].check in error.message
+
+
+@pytest.mark.parametrize("call", READS)
+@for_each_problem(FOREIGN)
+def test_a_read_that_a_stranger_answered_raises_that(call: str, problem: GameballError) -> None:
+    for before in ([], [LOST]):
+        error = Told(call).ends(*before, problem)
+
+        assert (type(error), error.outcome) == (type(problem), "not_applied")
+
+
+@for_each_problem(FOREIGN)
+def test_a_stranger_that_answers_the_look_up_too_ends_the_call(problem: Problem) -> None:
+    for first in (FOREIGN[0], foreign(403)):
+        told = Told()
+        error = told.ends(first, problem)
+
+        assert (type(error), error.outcome) == (UnexpectedAnswerError, "unknown")
+        assert "what answers at base_url is not the API" in error.message
+        assert CALLS["cashback"].check in error.message
+        assert told.course.look_ups == 1
+
+
+@for_each_problem([FOREIGN[0], foreign(403)])
+def test_a_stranger_without_time_to_look_is_unknown(problem: Problem) -> None:
+    assert type(Told(total=0.0).ends(problem)) is OutcomeUnknownError
+
+
+def test_a_strangers_word_for_a_duplicate_is_none() -> None:
+    error = DuplicateTransactionError("no", status=409, from_api=False)
+
+    assert Told().then(error) == LookUp(0.5)
+    assert Told().ends(error, Different(), Different()).outcome == "not_applied"
 
 
 # --- how long to wait
@@ -911,7 +997,7 @@ def test_a_concurrent_request_is_given_a_short_while() -> None:
 
 
 def test_the_waits_are_as_promised() -> None:
-    assert (retry.FIRST_LOOKUP_WAIT, retry.LOOKUP_INTERVAL, retry.CONCURRENT_WAIT) == (0.5, 2.0, 0.25)
+    assert Waits(first_lookup=0.5, between_lookups=2.0, concurrent=0.25) == STANDARD
 
 
 # --- the budget
@@ -955,7 +1041,7 @@ def test_a_budget_never_grows_beyond_its_beginning() -> None:
 
 ASKED = [RateLimitedError("x", status=429, retry_after=wait) for wait in (0.0, 1.0, 45.0)]
 PROBLEMS: st.SearchStrategy[Any] = st.sampled_from(
-    [*NOT_SENT, UNTRUSTED, *DEFERRED, *ASKED, *FATAL, *CLEAR, *DUPLICATE, *UNKNOWN]
+    [*NOT_SENT, UNTRUSTED, *DEFERRED, *ASKED, *FATAL, *CLEAR, *DUPLICATE, *UNKNOWN, FOREIGN[0], foreign(403)]
 )
 NOTHING: st.SearchStrategy[Event] = st.sampled_from([Absent(), Different()])
 FINDINGS: st.SearchStrategy[Event] = st.one_of(NOTHING, NOTHING, PROBLEMS, st.just(FOUND))
@@ -980,7 +1066,7 @@ def test_no_course_sends_what_must_not_be_sent(call: str, data: st.DataObject) -
                 assert operation.replay is not Replay.NEVER
                 assert not step.restamp, "what may have been applied is sent again only as it was"
                 if operation.replay is Replay.BY_TRANSACTION_ID:
-                    assert max(absences) - min(absences) > retry.LOOKUP_INTERVAL - 1e-6
+                    assert max(absences) - min(absences) > STANDARD.between_lookups - 1e-6
             assert operation.restamp is not None or not step.restamp
             now += step.wait + data.draw(SECONDS)
             problem = copy.copy(data.draw(PROBLEMS))

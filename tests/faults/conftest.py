@@ -9,10 +9,12 @@ import pytest
 
 from gameball import AsyncGameball, Timeouts
 from gameball.core.delivery import Delivery
+from gameball.core.retry import Waits
 from gameball.sandbox import Sandbox
 from tests.support.calls import KEYED, UNKEYED
 from tests.support.canaries import API_KEY, PARTNER_TOKEN, SECRET_KEY, Net
-from tests.support.till import QUICK, Till
+from tests.support.till import QUICK, SHORT, Till
+from tests.support.waits import with_waits
 
 # --- nothing secret gets out, in any test of this folder
 
@@ -49,14 +51,6 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Iterator[Net]:
     assert not leaks, f"secrets got out: {leaks[:3]}"
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the length of a wait is not the point."""
-    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.003)
-    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.01)
-    monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 0.002)
-
-
 # --- clients
 
 
@@ -65,7 +59,7 @@ async def make(net: Net) -> AsyncIterator[Callable[..., AsyncGameball]]:
     """Makes awaited clients with the canaries as keys, closed after the test."""
     async with AsyncExitStack() as stack:
 
-        def client(base_url: str, **settings: Any) -> AsyncGameball:
+        def client(base_url: str, waits: Waits = SHORT, **settings: Any) -> AsyncGameball:
             given = {"retries": QUICK, "timeouts": Timeouts(connect=2, attempt=2, total=5), **settings}
             made = AsyncGameball(
                 API_KEY,
@@ -76,7 +70,7 @@ async def make(net: Net) -> AsyncIterator[Callable[..., AsyncGameball]]:
                 **given,
             )
             stack.push_async_callback(made.aclose)
-            return made
+            return with_waits(made, waits)
 
         yield client
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gameball import AsyncGameball, Retries, Timeouts
+from gameball.core.retry import Waits
 from gameball.sandbox import faults
 from tests.support.server import Server, Step
 from tests.support.till import Till, effect_of, operation
@@ -97,9 +98,8 @@ async def test_while_waiting_for_a_connection(make: Make, server: Server) -> Non
 
 
 @pytest.mark.parametrize("fault", [faults.TooManyRequests("8"), faults.Status(422, {"code": 2001})], ids=repr)
-async def test_while_waiting_to_send_again(till: Till, monkeypatch: pytest.MonkeyPatch, fault: faults.Fault) -> None:
-    monkeypatch.setattr("gameball.core.retry.CONCURRENT_WAIT", 8.0)
-    await till.open(**PATIENT)
+async def test_while_waiting_to_send_again(till: Till, fault: faults.Fault) -> None:
+    await till.open(**PATIENT, waits=Waits(concurrent=8.0))
     till.arm("hold", fault)
     task = asyncio.create_task(till.client.send(operation("hold")))
     await _until(lambda: till.sent("hold"))
@@ -111,12 +111,8 @@ async def test_while_waiting_to_send_again(till: Till, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("first", "second"), [(9.0, 9.0), (0.01, 9.0)], ids=["before the first look-up", "between two look-ups"]
 )
-async def test_while_waiting_to_look_it_up(
-    till: Till, monkeypatch: pytest.MonkeyPatch, keyed: str, *, first: float, second: float
-) -> None:
-    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", first)
-    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", second)
-    await till.open(**PATIENT)
+async def test_while_waiting_to_look_it_up(till: Till, keyed: str, *, first: float, second: float) -> None:
+    await till.open(**PATIENT, waits=Waits(first_lookup=first, between_lookups=second))
     till.arm(keyed, faults.Reset())
     task = asyncio.create_task(till.client.send(operation(keyed)))
     await _until(lambda: till.sent(keyed if first > 1 else "list"))

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, ClassVar
 
-import pytest
+from attrs import evolve
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -11,7 +11,8 @@ from gameball import AsyncGameball, GameballError, Operation, Retries, Timeouts
 from gameball.sandbox import Sandbox, faults
 from tests.support.calls import ORDER, PLAYER
 from tests.support.canaries import API_KEY, SECRET_KEY, Net
-from tests.support.till import effect_of, operation
+from tests.support.till import SHORT, effect_of, operation
+from tests.support.waits import with_waits
 
 KINDS = {
     "cashback": {"PaymentReward"},
@@ -71,13 +72,14 @@ class Machine(RuleBasedStateMachine):
     async def _begin(self) -> None:
         self.sandbox = Sandbox(api_key=API_KEY, secret_key=SECRET_KEY)
         await self.sandbox.__aenter__()
-        self.client = AsyncGameball(
+        client = AsyncGameball(
             API_KEY,
             SECRET_KEY,
             base_url=self.sandbox.base_url,
             retries=Retries(attempts=3, backoff=0.002, cap=0.004),
             timeouts=Timeouts(connect=0.5, attempt=0.05, total=0.3),
         )
+        self.client = with_waits(client, evolve(SHORT, first_lookup=0.004))
         await self.client.transactions.cashback(player_unique_id=PLAYER, transaction_id=ORDER, amount=1_000_000)
 
     @rule(
@@ -145,12 +147,7 @@ class Machine(RuleBasedStateMachine):
         self.runner.close()
 
 
-def test_whatever_fails_the_ledger_is_as_was_said(
-    net: Net,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("gameball.core.retry.FIRST_LOOKUP_WAIT", 0.004)
-    monkeypatch.setattr("gameball.core.retry.LOOKUP_INTERVAL", 0.01)
+def test_whatever_fails_the_ledger_is_as_was_said(net: Net) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(

@@ -4,6 +4,7 @@ import pytest
 
 from gameball import OutcomeUnknownError, UnexpectedAnswerError
 from gameball.sandbox import faults
+from tests.support.calls import KEYED
 from tests.support.server import Server
 from tests.support.till import Till, operation
 
@@ -24,11 +25,12 @@ async def test_no_status_makes_any_call_follow(till: Till, another_server: Serve
     await till.open()
     for kind in KINDS:
         till.arm(kind, faults.Redirect(f"http://127.0.0.1:{another_server.port}/stolen", status))
-        with pytest.raises(UnexpectedAnswerError) as raised:
+        with pytest.raises((UnexpectedAnswerError, OutcomeUnknownError)) as raised:
             await till.client.send(operation(kind))
 
-        assert (raised.value.outcome, raised.value.status, raised.value.attempts) == ("not_applied", status, 1)
-        assert len(till.sent(kind)) == 1
+        known = kind in (*KEYED, "list", "for_order")  # a write is looked up, and is not there
+        assert (raised.value.outcome, raised.value.attempts) == ("not_applied" if known else "unknown", 1)
+        assert kind == "list" or len(till.sent(kind)) == 1
     assert another_server.received == []
 
 
@@ -49,7 +51,7 @@ async def test_a_redirect_into_the_same_host_is_not_followed_either(till: Till) 
     with pytest.raises(UnexpectedAnswerError):
         await till.client.send(operation("cashback"))
 
-    assert till.sent("list") == []
+    assert len(till.sent("list")) == 2, "of the look-ups alone"
 
 
 async def test_a_redirect_after_a_lost_try_is_not_followed_and_leaves_the_outcome_unknown(
@@ -72,10 +74,9 @@ async def test_a_redirect_of_the_list_is_not_followed_and_nothing_is_resent_on_i
     await till.open()
     till.arm("cashback", faults.Reset(), effect="after")
     till.arm("list", faults.Redirect(f"http://127.0.0.1:{another_server.port}/stolen", status))
-    with pytest.raises((UnexpectedAnswerError, OutcomeUnknownError)) as raised:
-        await till.client.send(operation("cashback"))
+    delivered = await till.client.deliver(operation("cashback"))
 
-    assert raised.value.outcome == "unknown"
+    assert (delivered.settled_by, delivered.lookups) == ("lookup", 2)
     assert (len(till.sent("cashback")), len(till.rows())) == (1, 1)
     assert another_server.received == []
 

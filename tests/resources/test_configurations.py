@@ -605,7 +605,7 @@ async def test_two_challenges_of_a_name_are_both_read(call: Ask, api: MockApi) -
     assert [challenge.id for challenge in found] == [1, 2]
 
 
-@pytest.mark.parametrize("answer", ["{}", '{"challenges": null}', '{"challenges": [1]}', '{"challenges": [{}]}', "1"])
+@pytest.mark.parametrize("answer", ["{}", '{"challenges": [1]}', '{"challenges": [{}]}', "1"])
 async def test_what_holds_no_challenge_is_no_answer(call: Ask, api: MockApi, answer: str) -> None:
     api.answer(answer)
     settings = {"api_key": "k", "secret_key": "s", "retries": Retries(attempts=1)}

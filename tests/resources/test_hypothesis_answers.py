@@ -22,8 +22,9 @@ from gameball import (
     PartnerClient,
     RedemptionConfiguration,
 )
-from gameball.core import codec
-from gameball.core.codec import decode, load
+from gameball.core import converter
+from gameball.core.codec import decode
+from gameball.core.converter import load
 from gameball.core.http import Response
 from gameball.models import batches as batch_models, clients as client_models, configurations as configuration_models
 from gameball.models.clients import ClientKeys, ClientRequest, ClientUpdate
@@ -42,7 +43,7 @@ def fields_of(kind: Any) -> set[str]:
     """Every key that the API may use anywhere inside an answer of this kind."""
     inner = [part for part in get_args(kind) if part is not NoneType]
     if attrs.has(kind):
-        own = {codec.spelling(a.name) for a in attrs.fields(attrs.resolve_types(kind))}
+        own = {converter.spelling(a.name) for a in attrs.fields(attrs.resolve_types(kind))}
         return own.union(*(fields_of(a.type) for a in attrs.fields(kind)))
     return set().union(*(fields_of(part) for part in inner))
 
@@ -96,7 +97,7 @@ STATUSES = st.sampled_from([200, 200, 200, 201, 204, 100, 302, 400, 401, 404, 42
 def shaped(kind: Any) -> st.SearchStrategy[Any]:
     """JSON that is nearly an answer of this kind: so that what is deep inside is reached too."""
     if attrs.has(kind):
-        own = {codec.spelling(a.name): shaped(a.type) for a in attrs.fields(attrs.resolve_types(kind))}
+        own = {converter.spelling(a.name): shaped(a.type) for a in attrs.fields(attrs.resolve_types(kind))}
         return st.fixed_dictionaries({}, optional=own)
     if get_origin(kind) is tuple:
         return st.lists(shaped(get_args(kind)[0]), max_size=2) | SCALARS
@@ -195,8 +196,8 @@ def some(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def _given_or_not(a: "attrs.Attribute[Any]") -> st.SearchStrategy[Any]:
-    strategy = some(codec._without_none(a.type))
-    return strategy if a.type == codec._without_none(a.type) else st.none() | strategy
+    strategy = some(converter._without_none(a.type))
+    return strategy if a.type == converter._without_none(a.type) else st.none() | strategy
 
 
 MODELS = [
@@ -229,14 +230,14 @@ def test_every_model_of_the_three_pages_is_among_these_or_inside_one() -> None:
 @given(data=st.data())
 def test_a_model_survives_the_way_out_and_back(kind: type[Any], data: st.DataObject) -> None:
     value = data.draw(some(kind))
-    assert load(codec.write(value), kind) == value
+    assert load(converter.write(value), kind) == value
 
 
 @given(challenges=st.lists(some(ChallengeConfiguration), max_size=2).map(tuple))
 def test_challenges_survive_under_either_key(challenges: tuple[ChallengeConfiguration, ...]) -> None:
     operation = OPERATIONS["configurations.challenge"]
     for key in ("challenges", "challengesConfig"):
-        body = codec.write({key: list(challenges)})
+        body = converter.write({key: list(challenges)})
         assert decode(operation, Response(status=200, headers={}, body=body)) == challenges
 
 
@@ -244,8 +245,8 @@ def test_challenges_survive_under_either_key(challenges: tuple[ChallengeConfigur
 def test_an_update_goes_out_with_what_was_given_and_nothing_else(data: st.DataObject) -> None:
     kinds = {a.name: st.none() | _text_or_count(a.name) for a in attrs.fields(ClientUpdate)}
     given_changes = data.draw(st.fixed_dictionaries({}, optional=kinds).filter(bool))
-    written = json.loads(codec.write(ClientUpdate(**given_changes)))
-    assert written == {codec.spelling(name): value for name, value in given_changes.items()}
+    written = json.loads(converter.write(ClientUpdate(**given_changes)))
+    assert written == {converter.spelling(name): value for name, value in given_changes.items()}
 
 
 def _text_or_count(name: str) -> st.SearchStrategy[Any]:
@@ -257,5 +258,5 @@ def _text_or_count(name: str) -> st.SearchStrategy[Any]:
 def test_keys_are_never_written() -> None:
     keys = ClientKeys(api_key=Secret("an-api-key"), secret_key=Secret("a-secret-key"))
     with pytest.raises((TypeError, ValueError)) as caught:
-        codec.write(keys)
+        converter.write(keys)
     assert "a-secret-key" not in str(caught.value)

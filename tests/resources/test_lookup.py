@@ -44,7 +44,7 @@ REWARDED = ManualRequest(
     player_unique_id="p1", transaction_id="tra_1", username="u", reason="r", amount=Decimal("99.98")
 )
 
-MATCHES: dict[type[KeyedRequest], Callable[[Any, TransactionPage], lookup.Told[Any]]] = {
+MATCHES: dict[type[KeyedRequest], Callable[[Any, TransactionPage], lookup.Evidence[Any]]] = {
     CashbackRequest: lookup.cashback,
     RedeemRequest: lookup.redeem,
     RefundRequest: lookup.refund,
@@ -80,7 +80,7 @@ def own_row(name: str, **fields: Any) -> Transaction:
     return row(**{"type": kind, "direction": direction, **fields})
 
 
-def found(request: KeyedRequest, *rows: Transaction) -> lookup.Told[Any]:
+def found(request: KeyedRequest, *rows: Transaction) -> lookup.Evidence[Any]:
     return MATCHES[type(request)](request, TransactionPage(transactions=rows))
 
 
@@ -395,8 +395,8 @@ def test_amounts_are_compared_as_they_are_whatever_the_callers_decimal_context(n
 def test_each_keyed_operation_looks_for_its_own_id() -> None:
     for operation in (cashback(CASHBACK), redeem(REDEEM), refund(REFUND), manual(ADDED)):
         assert operation.reconciliation is not None
-        assert operation.reconciliation.look_up.name == "transactions.list"
-        assert operation.reconciliation.look_up.query.transaction_id == operation.transaction_id == "tra_1"
+        assert operation.reconciliation.lookup().name == "transactions.list"
+        assert operation.reconciliation.lookup().query.transaction_id == operation.transaction_id == "tra_1"
         assert operation.reconciliation.match(TransactionPage(transactions=())) == Absent()
 
 
@@ -406,6 +406,6 @@ def test_only_a_refund_asks_its_order_too() -> None:
     assert settle is not None
     assert settle.detail is not None
     assert settle.detail.path == "/integrations/order/tra_0/transactions"
-    assert settle.complete is lookup.with_order
+    assert settle.merge is lookup.with_order
     others = (cashback(CASHBACK).reconciliation, redeem(REDEEM).reconciliation, manual(ADDED).reconciliation)
     assert [other and other.detail for other in others] == [None, None, None]

@@ -6,11 +6,13 @@ from types import MappingProxyType
 from typing import Any, Final, Self
 
 from gameball import AsyncGameball, Operation, Retries
+from gameball.core.retry import Waits
 from gameball.sandbox import Sandbox
 from tests.support.calls import KEYED, ORDER, PLAYER, TRANSACTION, TRANSACTIONS
 from tests.support.canaries import EMAIL, OTP
 
 QUICK: Final = Retries(backoff=0.002, cap=0.004)
+SHORT: Final = Waits(first_lookup=0.003, between_lookups=0.01, concurrent=0.002)
 
 _PRIVATE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {"cashback": {"email": EMAIL}, "redeem": {"otp": OTP}, "refund": {"otp": OTP}, "manual": {"email": EMAIL}}

@@ -17,7 +17,7 @@ from gameball.bulk.journal import schema
 from gameball.bulk.journal.schema import damaged, explained
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import KINDS, Request, RowResult, RowState
-from gameball.core import codec
+from gameball.core import converter
 from gameball.errors import GameballError, JournalError
 from gameball.models.shared import Points, add_points
 from gameball.settings import Secret
@@ -210,7 +210,7 @@ def _problems(database: sqlite3.Connection, states: Sequence[RowState]) -> Itera
     ):
         yield RowResult(
             index=number,
-            request=codec.load(request.encode(), kind_named[kind]),
+            request=converter.load(request.encode(), kind_named[kind]),
             state=RowState(status),
             error=_error(error),
         )

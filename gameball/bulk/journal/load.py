@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gameball.bulk.journal.schema import BY_ID, BY_PLAYER, PROBLEMS, SAME_ID, explained
 from gameball.bulk.rows import KINDS, Request
-from gameball.core.codec import write
+from gameball.core.converter import write
 from gameball.models.shared import refuse
 
 

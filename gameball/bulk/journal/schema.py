@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from gameball.core.codec import UnreadableError
+from gameball.core.scalars import UnreadableError
 from gameball.errors import JournalError
 
 VERSION: Final = 1

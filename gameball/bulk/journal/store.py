@@ -21,7 +21,7 @@ from gameball.bulk.journal.lock import JournalLock
 from gameball.bulk.journal.schema import damaged, explained
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import Row, RowResult
-from gameball.core import codec
+from gameball.core import converter, scalars
 from gameball.core.timestamps import stamps
 from gameball.errors import JournalError
 from gameball.models.shared import Points, written
@@ -30,7 +30,7 @@ LAST: Final = 2**63 - 1
 """Behind every row."""
 
 _index: Final = attrgetter("index")
-_to_json: Final = msgspec.json.Encoder(enc_hook=codec.base_value).encode
+_to_json: Final = msgspec.json.Encoder(enc_hook=scalars.base_value).encode
 _read_rows: Final = msgspec.json.Decoder(
     list[tuple[int, str, dict[str, Any], str, str | None, str | None]], float_hook=Decimal
 ).decode
@@ -290,7 +290,7 @@ def _freeze(rows: Sequence[Row]) -> None:
 def _row(number: int, kind: str, request: dict[str, Any], *stored: str | None) -> Row:
     status, transaction_time, batch = stored
     time = datetime.fromisoformat(transaction_time) if transaction_time else None
-    return Row(number, codec.read(request, kind_named[kind]), time=time, in_doubt=status == "sending", batch=batch)
+    return Row(number, converter.read(request, kind_named[kind]), time=time, in_doubt=status == "sending", batch=batch)
 
 
 def _columns(result: RowResult) -> tuple[int, str, str | None, str | None, str | None]:

@@ -1,0 +1,318 @@
+# pyright: basic
+# (strict elsewhere; this module turns untyped JSON into types)
+"""Between JSON and models, without any I/O.
+
+Here, and nowhere else, live the API's own spellings. Reading is tolerant of what the pages contradict each other
+on (unknown fields, drifting case, numbers in strings, four ways to write a time) and strict where it matters: a
+reward without its id is not an answer.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from types import NoneType, UnionType
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
+
+import attrs
+import msgspec
+from cattrs import Converter
+
+from gameball.core import scalars
+from gameball.core.scalars import UnreadableError, base_value, instant
+from gameball.models.batches import BatchId
+from gameball.models.clients import UNSET
+from gameball.models.configurations import ChallengeConfiguration
+from gameball.models.shared import NULL_IS_EMPTY, ExactId, OpenEnum, Points
+from gameball.models.transactions import CouponCode
+from gameball.settings import Secret
+
+T = TypeVar("T")
+
+SPELLINGS: Final[Mapping[str, str]] = {
+    "original_transaction_id": "reverseTransactionId",
+    "from_date": "from",
+    "to_date": "to",
+}
+"""Our names whose spelling on the wire is not simply their camelCase."""
+
+OTHER_SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "gameballTransactionId": ("gameballTrasnactionId",),
+    "isDefault": ("isDefaultRule",),
+    "points": ("point",),
+    "playerUniqueId": ("customerId",),
+    "message": ("error",),
+}
+"""What the API was seen to write instead, beside a drift in case, which is always understood."""
+
+ENVELOPES: Final[Mapping[Any, tuple[str, ...]]] = {
+    BatchId: ("batchId", "jobId"),
+    tuple[ChallengeConfiguration, ...]: ("challengesConfig", "challenges"),
+}
+"""Answers that are one value, and the keys it comes under; the value itself, bare, is read as well."""
+
+# --- out
+
+
+_json = msgspec.json.Decoder(float_hook=Decimal)
+_to_bytes = msgspec.json.Encoder(decimal_format="number", enc_hook=base_value).encode
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+def write(value: Any) -> bytes:
+    """A model, or plain JSON, as it is sent."""
+    return _to_bytes(dump(value))
+
+
+def dump(value: Any) -> Any:
+    """A model as plain JSON in the API's spelling; what was not given is left out."""
+    return _converter.unstructure(value)
+
+
+def spelling(name: str) -> str:
+    """What the API calls a field of ours."""
+    head, *rest = name.split("_")
+    return SPELLINGS.get(name) or head + "".join(part.capitalize() for part in rest)
+
+
+# --- in
+
+
+def load(body: bytes, kind: type[T]) -> T:
+    """JSON as a value of this class.
+
+    Raises:
+        UnreadableError: It is not JSON, or not of this shape.
+    """
+    if kind is object:  # plain JSON, or nothing at all
+        return parse(body) if body.strip() else None  # type: ignore[return-value]  # T is object here
+    return read(_unwrapped(parse(body), kind), kind)
+
+
+def read(data: Any, kind: type[T]) -> T:
+    """Plain JSON, numbers with a fraction as Decimal, as a value of this class.
+
+    Raises:
+        UnreadableError: It is not of this shape.
+    """
+    return _converter.structure(data, kind)
+
+
+def _unwrapped(data: Any, kind: Any) -> Any:
+    keys = ENVELOPES.get(kind)
+    if keys is None or not isinstance(data, dict):
+        return data
+    folded = {key.casefold(): value for key, value in data.items()}
+    for key in keys:
+        if (value := folded.get(key.casefold())) is not None:
+            # Where several are meant, one alone stands for a list of one.
+            return [value] if _is_tuple(kind) and isinstance(value, dict) else value
+    if _is_tuple(kind) and any(key.casefold() in folded for key in keys):
+        return []  # null stands for none
+    raise UnreadableError(f"{keys[0]} is missing")
+
+
+def parse(body: bytes) -> Any:
+    """JSON as plain Python, numbers with a fraction as Decimal.
+
+    Raises:
+        UnreadableError: It is not JSON.
+    """
+    try:
+        return _json.decode(body.removeprefix(BYTE_ORDER_MARK))
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError):
+        raise UnreadableError("not JSON, or cut short") from None
+    except RecursionError:
+        raise UnreadableError("JSON nested too deeply") from None
+
+
+# --- the converter
+
+
+_QUICK: Final[Mapping[Any, str]] = {str: "str", int: "int", Points: "int", bool: "bool"}
+"""Where the JSON's own class is the field's, there is nothing to read."""
+
+
+def _reader(kind: Any) -> Callable[[Any, Any], Any]:
+    """A hook that reads a JSON object into this attrs class, key by key.
+
+    It fills the slots itself: a frozen class's own __init__ takes twice as long, and answers have no rules to check.
+    """
+    plan: list[tuple[str, tuple[Any, ...]]] = []
+    names: dict[str, Any] = {
+        "blank": partial(object.__new__, kind),
+        "plan": plan,
+        "respelled": _respelled,
+        "none_are_meant": _none_are_meant,
+        "UnreadableError": UnreadableError,
+    }
+    lines: list[str] = []
+    for number, a in enumerate(attrs.fields(attrs.resolve_types(kind))):
+        key, of, needed = spelling(a.name), _without_none(a.type), a.default is attrs.NOTHING
+        # For text an empty string is a value, but it is no id of anything.
+        nothing = (None,) if of is str and not needed else (None, "")
+        plan.append((key, nothing))
+        names[f"of_{number}"], names[f"read_{number}"] = of, _converter.get_structure_hook(of)
+        names[f"set_{number}"], names[f"default_{number}"] = getattr(kind, a.name).__set__, a.default
+        quick = f"value if type(value) is {_QUICK[of]} else " if of in _QUICK else ""
+        lines += [
+            f"        value = get(key := {key!r})",
+            f"        if value or value not in {nothing!r}:",
+            f"            set_{number}(answer, {quick}read_{number}(value, of_{number}))",
+            *(
+                ["        elif none_are_meant(key, data):", f"            set_{number}(answer, ())"]
+                if a.metadata.get(NULL_IS_EMPTY)
+                else ()
+            ),
+            "        else:",
+            "            missing += (key,)" if needed else f"            set_{number}(answer, default_{number})",
+        ]
+    names["known"] = {key for key, _ in plan}
+    return _compiled(
+        [
+            "def hook(data, _):",
+            "    if not isinstance(data, dict):",
+            "        raise UnreadableError('is not an object')",
+            "    get = (data if known.issuperset(data) else respelled(plan, data)).get",
+            "    answer, missing = blank(), ()",
+            "    try:",
+            *lines,
+            "    except UnreadableError as error:",
+            "        problem = f'{key} {error}'",
+            "    else:",
+            "        if not missing:",
+            "            return answer",
+            "        problem = f'{\", \".join(missing)} is missing'",
+            "    raise UnreadableError(problem)",
+        ],
+        names,
+    )
+
+
+def _respelled(plan: Iterable[tuple[str, tuple[Any, ...]]], data: dict[str, Any]) -> dict[str, Any]:
+    """The object under the model's own keys, where it has them under another case or spelling."""
+    folded = {key.casefold(): value for key, value in data.items()}
+    respelled = dict(data)
+    for key, nothing in plan:
+        if data.get(key) in nothing:
+            for name in (key, *OTHER_SPELLINGS.get(key, ())):
+                value = folded.get(name.casefold())
+                if value not in nothing:
+                    respelled[key] = value
+                    break
+    return respelled
+
+
+def _none_are_meant(key: str, data: dict[str, Any]) -> bool:
+    """Whether null, or nothing at all beside a count of zero, stands for an empty list."""
+    folded = {name.casefold(): value for name, value in data.items()}
+    counts = [count for count in (folded.get("count"), folded.get("total")) if count is not None]
+    return folded.get(key.casefold()) is None and not any(counts) and (key.casefold() in folded or bool(counts))
+
+
+_LEAST: Final = Decimal("0.000001")
+"""The least number that Decimal writes without an exponent."""
+
+_AS_IT_IS: Final[Mapping[Any, str]] = {
+    str: "part",
+    int: "part",
+    bool: "part",
+    Decimal: "part if part >= least else {}",
+    datetime: "part if type(part) is datetime and part.microsecond % 1000 and part.tzinfo is UTC else {}",
+}
+"""What msgspec writes as we would, and much faster."""
+
+
+def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
+    """A hook that writes an attrs value as a JSON object, leaving out what was not given.
+
+    That is None, or an empty tuple where that is the default; where UNSET is, None stands for null.
+    """
+    names: dict[str, Any] = {"UNSET": UNSET, "UTC": UTC, "Decimal": Decimal, "datetime": datetime, "least": _LEAST}
+    lines: list[str] = []
+    for number, a in enumerate(attrs.fields(attrs.resolve_types(kind))):
+        of = _without_none(a.type)
+        names[f"dump_{number}"] = _converter.get_unstructure_hook(of)
+        part = _AS_IT_IS.get(of, f"dump_{number}(part)").format(f"dump_{number}(part)")
+        if a.default is UNSET:
+            given, part = "part is not UNSET", f"None if part is None else {part}"
+        else:
+            given = "part" if a.default == () else "part is not None"
+        lines += [
+            f"    part = value.{a.name}",
+            f"    if {given}:",
+            f"        written[{spelling(a.name)!r}] = {part}",
+        ]
+    return _compiled(["def hook(value):", "    written = {}", *lines, "    return written"], names)
+
+
+def _compiled(lines: Iterable[str], names: dict[str, Any]) -> Callable[..., Any]:
+    """The function `hook` of this source: written out field by field, it takes half the time of a loop over them."""
+    exec("\n".join(lines), names)  # noqa: S102 (made of nothing but our own models' fields)
+    hook: Callable[..., Any] = names["hook"]
+    return hook
+
+
+def _sequence_reader(kind: Any) -> Callable[[Any, Any], Any]:
+    of = get_args(kind)[0]
+    hook = _converter.get_structure_hook(of)
+
+    def read(data: Any, _: Any) -> tuple[Any, ...]:
+        if not isinstance(data, list):
+            raise UnreadableError("is not a list")
+        return tuple([hook(item, of) for item in data])
+
+    return read
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
+        return Union[tuple(part for part in get_args(kind) if part is not NoneType)]  # noqa: UP007 (built at run time)
+    return kind
+
+
+_VALUES: Final[Mapping[Any, Callable[[Any, Any], Any]]] = {
+    str: scalars.text,
+    int: scalars.whole,
+    bool: scalars.truth,
+    Decimal: scalars.number,
+    datetime: scalars.time,
+    Points: scalars.points,
+    BatchId: scalars.batch_id,
+    ExactId: scalars.exact_id,
+    CouponCode: scalars.coupon_code,
+    Secret: scalars.secret,
+}
+
+
+def _write_list(values: list[Any]) -> list[Any]:
+    """What is in a list is mostly of one kind: how that is written is looked up once."""
+    hooks = {kind: _converter.get_unstructure_hook(kind) for kind in set(map(type, values))}
+    return [hooks[type(value)](value) for value in values]
+
+
+def _is_tuple(kind: Any) -> bool:
+    origin: Any = get_origin(kind)
+    return origin is tuple
+
+
+def _make_converter() -> Converter:
+    converter = Converter(detailed_validation=False)
+    converter.register_structure_hook_factory(attrs.has, _reader)
+    converter.register_structure_hook_factory(_is_tuple, _sequence_reader)
+    # By class: cattrs asks its own rules for str, int, bool and enumerations before any of a factory's.
+    for kind, rule in _VALUES.items():
+        converter.register_structure_hook(kind, rule)
+    for kind in OpenEnum.__subclasses__():
+        converter.register_structure_hook(kind, scalars.word_reader(kind))
+    converter.register_unstructure_hook_factory(attrs.has, _writer)
+    converter.register_unstructure_hook(list, _write_list)
+    converter.register_unstructure_hook(datetime, instant)
+    converter.register_unstructure_hook(Decimal, scalars.plain_decimal)
+    converter.register_unstructure_hook(float, scalars.finite)
+    for kind in (BatchId, CouponCode, ExactId):
+        converter.register_unstructure_hook(kind, str)
+    return converter
+
+
+_converter = _make_converter()
