@@ -50,7 +50,7 @@ class _Client(ResourceBase[Mode]):
         rate_limit: RateLimit | None,
         connections: int,
         session: "ClientSession | None",
-        proxy: str | None,
+        proxy: str | Secret | None,
         ssl: SSLContext | None,
         observers: Sequence["Observer"],
     ) -> None:
@@ -232,6 +232,7 @@ class AsyncGameball(_Client[Async]):
         """
         # What records the locals of a traceback's frames must not find them here.
         api_key, secret_key, partner_token = map(settings.sealed, (api_key, secret_key, partner_token))
+        proxy = settings.sealed(proxy)
         self._open(
             api_key,
             secret_key,
@@ -322,6 +323,7 @@ class Gameball(_Client[Sync]):
         """
         # What records the locals of a traceback's frames must not find them here.
         api_key, secret_key, partner_token = map(settings.sealed, (api_key, secret_key, partner_token))
+        proxy = settings.sealed(proxy)
         self._open(
             api_key,
             secret_key,

@@ -201,7 +201,7 @@ def base_url(given: str | None, *, allow_http: bool) -> str:
     return text.rstrip("/")
 
 
-def proxy(given: str | None, *, base_url: str, allow_http: bool) -> str | None:
+def proxy(given: str | Secret | None, *, base_url: str, allow_http: bool) -> Secret | None:
     """A proxy's address; it may hold a user and a password.
 
     Raises:
@@ -209,15 +209,26 @@ def proxy(given: str | None, *, base_url: str, allow_http: bool) -> str | None:
     """
     if given is None:
         return None
-    url = _split(given) if isinstance(given, str) else None
-    if url is None or url.scheme not in ("http", "https") or not url.hostname or any(map(_unprintable, given)):
+    address = sealed(given)
+    if not isinstance(address, Secret) or not _is_http(address):
         raise InvalidRequestError("proxy must be an http:// or https:// address", field="proxy")
-    if base_url.startswith("http:") and not (allow_http or _http_is_allowed()) and not _is_loopback(url):
+    loopback = _is_loopback(urlsplit(address.reveal()))
+    if base_url.startswith("http:") and not (allow_http or _http_is_allowed()) and not loopback:
         raise InvalidRequestError(
             "proxy must be on this machine where base_url is plain http: keys do not travel to another in the clear",
             field="proxy",
         )
-    return given
+    return address
+
+
+def _is_http(address: Secret) -> bool:
+    url = _split(address.reveal())
+    return (
+        url is not None
+        and url.scheme in ("http", "https")
+        and bool(url.hostname)
+        and not any(map(_unprintable, address.reveal()))
+    )
 
 
 _OUR_HEADERS: Final = frozenset(

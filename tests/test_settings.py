@@ -292,7 +292,10 @@ def test_a_base_url_that_is_no_text_is_refused() -> None:
 
 @pytest.mark.parametrize("url", ["http://proxy:3128", "https://user:hunter2@proxy.example/", "http://[::1]:8080", None])
 def test_a_proxy_is_an_address_perhaps_with_a_password(url: str | None) -> None:
-    assert proxy(url, base_url="https://api.test", allow_http=False) == url
+    found = proxy(url, base_url="https://api.test", allow_http=False)
+
+    assert (found and found.reveal()) == url
+    assert "hunter2" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -441,12 +444,12 @@ def test_a_proxy_elsewhere_is_refused_for_plain_http_to_this_machine(address: st
 
 def test_a_proxy_on_this_machine_may_serve_plain_http_to_it() -> None:
     address = "http://127.0.0.1:3128"
-    assert proxy(address, base_url="http://localhost:1/api", allow_http=False) == address
+    assert proxy(address, base_url="http://localhost:1/api", allow_http=False) == Secret(address)
 
 
 def test_a_proxy_elsewhere_may_serve_plain_http_that_was_allowed() -> None:
     address = "http://proxy.corp:3128"
-    assert proxy(address, base_url="http://sandbox:1/api", allow_http=True) == address
+    assert proxy(address, base_url="http://sandbox:1/api", allow_http=True) == Secret(address)
 
 
 @pytest.mark.parametrize("key", ["live-key with blanks", "live-key-é", "live-key\nx"])

@@ -9,24 +9,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final
 
-from attrs import define, field
-
 from gameball.settings import RateLimit
-
-
-@define(eq=False)
-class _Waiter:
-    """A request that waits for its place, and how to wake it: its loop may be another thread's."""
-
-    loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop)
-    changed: asyncio.Event = field(factory=asyncio.Event)
-
-    async def sleep(self, seconds: float) -> None:
-        """Until something changed, at most so many seconds."""
-        self.changed.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds if seconds < math.inf else None):
-                await self.changed.wait()
 
 
 class RateLimiter:
@@ -42,26 +25,34 @@ class RateLimiter:
         self._begin_anew()
 
     async def acquire(self) -> None:
-        """Wait for a place; first come, first served."""
+        """Wait for a place; first come, first served within an event loop."""
         if self._process != os.getpid():
             self._begin_anew()
+        loop = asyncio.get_running_loop()
         with self._lock:
-            if not self._waiting and self._wait(monotonic()) <= 0:
-                self._in_flight += 1
+            if not self._queues and self._try() <= 0:
                 return
-            waiter = _Waiter()
-            self._waiting.append(waiter)
+            changed = asyncio.Event()
+            # Each loop has a queue of its own: one that stands still, or was closed, must not keep others waiting.
+            queue = self._queues.setdefault(loop, deque())
+            queue.append(changed)
         try:
-            while (wait := self._try(waiter)) > 0:
-                await waiter.sleep(wait)
+            while (wait := self._try_as_first(queue, changed)) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait if wait < math.inf else None):
+                        await changed.wait()
+                changed.clear()
         finally:
             with self._lock:
-                with suppress(ValueError):  # it was dropped, for its loop was closed
-                    self._waiting.remove(waiter)
+                queue.remove(changed)
+                if not queue:
+                    self._queues.pop(loop, None)
                 self._wake_first()
 
     def release(self) -> None:
         """Give the place back: the request has ended, one way or another."""
+        if self._process != os.getpid():
+            return
         with self._lock:
             self._in_flight -= 1
             self._ends.append(monotonic())
@@ -70,35 +61,33 @@ class RateLimiter:
     def _begin_anew(self) -> None:
         # In a forked child nothing of the parent's is in flight, and the parent's lock may be held for ever.
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        # The garbage collector may end a forgotten call in the midst of another: the same thread may enter again.
+        self._lock = threading.RLock()
         self._in_flight = 0
-        self._waiting: deque[_Waiter] = deque()
+        self._queues: dict[asyncio.AbstractEventLoop, deque[asyncio.Event]] = {}
         self._ends: deque[float] = deque(maxlen=max(most for most, _ in self._windows))
 
-    def _try(self, waiter: _Waiter) -> float:
-        """Take a place if there is one and this waiter is the first; else the seconds until it may be tried again."""
+    def _try_as_first(self, queue: deque[asyncio.Event], changed: asyncio.Event) -> float:
         with self._lock:
-            wait = self._wait(monotonic()) if self._waiting[0] is waiter else math.inf
-            if wait <= 0:
-                self._in_flight += 1
-            return wait
+            return self._try() if queue[0] is changed else math.inf
 
-    def _wait(self, now: float) -> float:
-        """Seconds until there is a place in every window; infinite while only the end of a request can make one."""
-        wait = 0.0
+    def _try(self) -> float:
+        """Take a place if there is one in every window; else the seconds until it may be tried again.
+
+        They are infinite while only the end of a request can make a place.
+        """
+        wait, now = 0.0, monotonic()
         for most, seconds in self._windows:
             places = most - self._in_flight
             if places <= 0:
                 return math.inf
             if len(self._ends) >= places:
                 wait = max(wait, self._ends[-places] + seconds - now)
+        if wait <= 0:
+            self._in_flight += 1
         return wait
 
     def _wake_first(self) -> None:
-        while self._waiting:
-            try:
-                self._waiting[0].loop.call_soon_threadsafe(self._waiting[0].changed.set)
-            except RuntimeError:  # its loop was closed under it
-                self._waiting.popleft()
-            else:
-                return
+        for loop, queue in list(self._queues.items()):
+            with suppress(RuntimeError):  # the loop was closed over calls that waited
+                loop.call_soon_threadsafe(queue[0].set)

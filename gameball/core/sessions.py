@@ -25,18 +25,47 @@ class UncleanConnectionError(aiohttp.ClientConnectionError):
     """Unread bytes are on a connection: they would pass for the response to the next request."""
 
 
-def is_clean(connection: Connection) -> bool:
-    """Whether nothing was read from a connection that no request of ours asked for."""
-    return connection.protocol is not None and not connection.protocol.should_close
+DISTRUST: Final = 30.0
+"""Seconds for which no connection is kept after one broke that had been: its server may close after each response."""
 
 
-def is_quiet(connection: Connection) -> bool:
-    """Whether a connection's socket is open, with nothing to read: no bytes and no end, as far as the system knows."""
+class UsedConnections:
+    """The connections on which requests were sent, as long as they live."""
+
+    def __init__(self) -> None:
+        self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._distrusted_until = 0.0
+
+    def distrust(self) -> None:
+        """Accept none of them for a while: one has just broken."""
+        self._distrusted_until = monotonic() + DISTRUST
+
+    def accept(self, connection: Connection) -> bool:
+        """Whether a request may be sent on a connection: a new one, or a kept one that is clean and quiet.
+
+        Raises:
+            UncleanConnectionError: It is not clean, and yet new: so may be the next one.
+        """
+        protocol = connection.protocol
+        clean = protocol is not None and not protocol.should_close
+        if protocol in self._used:
+            return clean and monotonic() >= self._distrusted_until and _is_quiet(connection)
+        if protocol is None or not clean:
+            raise UncleanConnectionError
+        self._used.add(protocol)
+        return True
+
+
+def _is_quiet(connection: Connection) -> bool:
+    """Whether a connection's socket is open, with nothing to read: no bytes and no end, as far as the system knows.
+
+    Not for new ones: over TLS, tickets of the session may wait to be read.
+    """
     transport = connection.transport
-    socket = None if transport is None else transport.get_extra_info("socket")
-    if transport is None or transport.is_closing() or socket is None:
+    if transport is None or transport.is_closing():
         return False
-    return not _readable(socket.fileno())
+    socket = transport.get_extra_info("socket")
+    return socket is None or not _readable(socket.fileno())
 
 
 if hasattr(select, "poll"):
@@ -52,10 +81,6 @@ else:  # Windows
         return bool(select.select([descriptor], [], [], 0)[0])
 
 
-DISTRUST: Final = 30.0
-"""Seconds for which no connection is kept after one broke that had been: its server may close after each response."""
-
-
 class CleanConnector(aiohttp.TCPConnector):
     """Hands out only clean, open connections.
 
@@ -63,10 +88,9 @@ class CleanConnector(aiohttp.TCPConnector):
     having noticed: it is discarded and another taken, which costs the request nothing.
     """
 
-    def __init__(self, *, force_close: bool = False) -> None:
+    def __init__(self, used: UsedConnections, *, force_close: bool) -> None:
         super().__init__(limit=0, force_close=force_close)  # pyright: ignore[reportUnknownMemberType]  # aiohttp's own
-        self._used: WeakSet[ResponseHandler] = WeakSet()
-        self._distrusted_until = 0.0
+        self._used = used
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list["Trace"], timeout: aiohttp.ClientTimeout
@@ -74,19 +98,13 @@ class CleanConnector(aiohttp.TCPConnector):
         """A connection that was just opened, or a kept one that is clean and quiet."""
         while True:
             connection = await super().connect(req, traces, timeout)
-            if connection.protocol not in self._used:
-                if connection.protocol is None or not is_clean(connection):
-                    connection.close()
-                    raise UncleanConnectionError
-                self._used.add(connection.protocol)
-                return connection
-            if monotonic() >= self._distrusted_until and is_clean(connection) and is_quiet(connection):
-                return connection
+            try:
+                if self._used.accept(connection):
+                    return connection
+            except UncleanConnectionError:
+                connection.close()
+                raise
             connection.close()
-
-    def distrust_kept(self) -> None:
-        """Use no kept connection for a while: one has just broken."""
-        self._distrusted_until = monotonic() + DISTRUST
 
 
 class SharedTimer:
@@ -129,6 +147,7 @@ class LoopSessions:
     user_session: aiohttp.ClientSession | None = None
     """Sends instead of ours; it is not ours to close."""
     timer: SharedTimer = field(factory=SharedTimer, init=False)
+    used: UsedConnections = field(factory=UsedConnections, init=False)
     loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
     _connectors: Mapping[bool, CleanConnector] = field(factory=dict[bool, CleanConnector], init=False)
     _sessions: Mapping[tuple[Signature, bool], aiohttp.ClientSession] = field(
@@ -142,7 +161,7 @@ class LoopSessions:
         """Open sessions of our own; each sends the headers of its signature with every request."""
         for ended in [other for other in _open if other.loop.is_closed()]:
             ended.let_go()
-        self._connectors = {fresh: CleanConnector(force_close=fresh) for fresh in (False, True)}
+        self._connectors = {fresh: CleanConnector(self.used, force_close=fresh) for fresh in (False, True)}
         self._sessions = {
             (signature, fresh): aiohttp.ClientSession(
                 connector=connector,
@@ -160,11 +179,6 @@ class LoopSessions:
     def session(self, signature: Signature, *, fresh: bool) -> aiohttp.ClientSession:
         """The session that signs so; `fresh`: on a connection that no request has used before."""
         return self.user_session or self._sessions[signature, fresh]
-
-    def distrust_kept(self) -> None:
-        """Use no kept connection for a while: one has just broken."""
-        if self._connectors:
-            self._connectors[False].distrust_kept()
 
     async def _close_with_the_loop(self) -> AsyncGenerator[None]:
         """Close the sessions when the loop ends.

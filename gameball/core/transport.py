@@ -13,6 +13,7 @@ import sys
 import traceback
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
@@ -25,7 +26,7 @@ from yarl import URL
 
 from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.operation import Signature
-from gameball.core.sessions import LoopSessions, UncleanConnectionError, is_clean
+from gameball.core.sessions import LoopSessions, UncleanConnectionError, UsedConnections
 from gameball.settings import Credentials, Secret, Timeouts
 from gameball.version import __version__
 
@@ -51,7 +52,7 @@ class Transport:
         connections: int,
         *,
         session: aiohttp.ClientSession | None = None,
-        proxy: str | None = None,
+        proxy: Secret | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._base_url = base_url
@@ -74,7 +75,7 @@ class Transport:
         """
         timeouts = timeouts or self._timeouts
         sessions = self._by_loop.get(asyncio.get_running_loop()) or await self._open()
-        tracker = _SendTracker(request, guards=self._user_session is not None)
+        tracker = _SendTracker(request, guard=None if self._user_session is None else sessions.used)
         timer = asyncio.timeout(None)
         try:
             async with timer:
@@ -94,7 +95,7 @@ class Transport:
         except Exception as error:  # noqa: BLE001 (whatever breaks once a byte has left must end as "maybe applied")
             cancelled = None
             if isinstance(error, ConnectionError | aiohttp.ServerDisconnectedError) and tracker.started:
-                sessions.distrust_kept()
+                sessions.used.distrust()
             fault, reason = self._explain(error, expired=timer.expired())
         finally:
             sessions.timer.clear(timer)
@@ -126,7 +127,7 @@ class Transport:
             allow_redirects=False,
             raise_for_status=False,
             timeout=timeout,
-            proxy=self._proxy,
+            proxy=None if self._proxy is None else self._proxy.reveal(),
             ssl=self._tls,
             middlewares=(tracker,),
         )
@@ -238,15 +239,15 @@ class _SendTracker:
     object.
     """
 
-    def __init__(self, request: Request, *, guards: bool) -> None:
+    def __init__(self, request: Request, *, guard: UsedConnections | None) -> None:
         """Begin.
 
         Args:
             request: To be sent.
-            guards: Whether to look at the connection: that of a user's session comes from a connector not ours.
+            guard: Accepts connections of a user's session, whose connector is not ours.
         """
         self.body = None if request.body is None else _Body(request.body)
-        self._guards = guards
+        self._guard = guard
         self._request: aiohttp.ClientRequest | None = None
 
     async def __call__(
@@ -256,18 +257,20 @@ class _SendTracker:
             # aiohttp repeats idempotent requests by itself when a connection breaks; here one exchange is one try.
             raise aiohttp.ServerDisconnectedError
         self._request = request
-        if not self._guards:
+        if self._guard is None:
             return await handler(request)
-        send = request.send
+        accept, send = self._guard.accept, request.send
 
         async def send_on_clean(conn: Connection) -> aiohttp.ClientResponse:
-            if not is_clean(conn):
-                raise UncleanConnectionError
+            if not accept(conn):
+                raise _StaleConnectionError
             return await send(conn)
 
         request.send = send_on_clean  # type: ignore[method-assign]  # for this request alone, before it is written
         try:
-            return await handler(request)
+            while True:
+                with suppress(_StaleConnectionError):
+                    return await handler(request)
         finally:
             del request.send  # it would keep the request alive until the next garbage collection
 
@@ -285,6 +288,10 @@ class _SendTracker:
     def close(self) -> None:
         if self.body is not None:
             self.body.cancelled = True
+
+
+class _StaleConnectionError(Exception):
+    """A connection of a user's session is discarded, before anything was written: the next one is taken."""
 
 
 class _Body(Payload):

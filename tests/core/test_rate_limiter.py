@@ -69,10 +69,10 @@ async def test_a_request_that_is_under_way_keeps_its_place(server: Server, await
     assert third - second >= 0.25 - 0.02
 
 
-async def test_a_limit_that_leaves_no_room_in_time_sends_nothing(server: Server, awaited: MakeAwaited) -> None:
+async def test_a_limit_that_leaves_no_place_in_time_sends_nothing(server: Server, awaited: MakeAwaited) -> None:
     client = awaited(server.base_url, rate_limit=RateLimit((1, 60)), retries=QUICK)
     await client.transactions.cashback(player_unique_id="p", transaction_id="t1", amount=1)
-    with pytest.raises(TimedOutError, match="the rate limit left no room") as raised:
+    with pytest.raises(TimedOutError, match="the rate limit left no place") as raised:
         await client.with_options(timeouts=Timeouts(total=0.1)).transactions.cashback(
             player_unique_id="p", transaction_id="t2", amount=1
         )
@@ -123,3 +123,46 @@ async def test_a_forked_child_begins_anew(monkeypatch: pytest.MonkeyPatch) -> No
 
     async with asyncio.timeout(1):
         await rate_limiter.acquire()
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["stopped", "closed"])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio's own, for a loop that was closed over a call
+def test_a_loop_that_ends_over_a_waiting_call_keeps_no_other_loop_waiting(closed: bool) -> None:  # noqa: FBT001
+    rate_limiter = RateLimiter(RateLimit((1, 0.01)))
+    loop = asyncio.new_event_loop()
+
+    async def leave_one_waiting() -> asyncio.Task[None]:
+        await rate_limiter.acquire()
+        waiting = asyncio.create_task(rate_limiter.acquire())
+        await asyncio.sleep(0)
+        return waiting
+
+    waiting = loop.run_until_complete(leave_one_waiting())
+    if closed:
+        loop.close()
+    rate_limiter.release()
+
+    async def three_more() -> None:
+        for _ in range(3):
+            await rate_limiter.acquire()
+            rate_limiter.release()
+
+    asyncio.run(asyncio.wait_for(three_more(), 5))
+    if not closed:
+        loop.run_until_complete(asyncio.wait_for(waiting, 5))
+        loop.close()
+    else:
+        waiting.get_coro().close()  # as the garbage collector does
+
+
+async def test_a_place_that_the_parent_process_took_is_not_given_back_in_a_child(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rate_limiter = RateLimiter(RateLimit((1, 60)))
+    await rate_limiter.acquire()
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    rate_limiter.release()
+    monkeypatch.undo()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(rate_limiter.acquire(), 0.02)

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,21 @@ import aiohttp
 import pytest
 import trustme
 
-from gameball import AsyncGameball, ConnectionFailedError, Gameball, OutcomeUnknownError, RateLimit, Timeouts
-from tests.support.server import API_KEY, SECRET_KEY, Server
+from gameball import (
+    AsyncGameball,
+    ConnectionFailedError,
+    Gameball,
+    Operation,
+    OutcomeUnknownError,
+    RateLimit,
+    Replay,
+    Timeouts,
+)
+from tests.support.server import API_KEY, SECRET_KEY, Server, Step
 
 KEYS = (API_KEY, SECRET_KEY)
 FILES = Path("/proc/self/fd")
+GET: Operation[dict[str, Any]] = Operation(name="x", method="GET", path="/x", returns=dict, replay=Replay.SAFE)
 HOLD = {"holdReference": "h1", "playerUniqueId": "p", "holdPoints": 1}
 
 
@@ -38,19 +48,44 @@ def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 # --- servers and proxies that close
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-async def test_a_connection_that_was_closed_while_the_loop_was_busy_is_not_used(
+STALE: dict[str, Step] = {
+    "closed": (Server.answer(HOLD), 0.02, "close"),
+    "reset": (Server.answer(HOLD), 0.02, "reset"),
+    "half closed": (Server.answer(HOLD), 0.02, "half-close", "hang"),
+    "a second answer": (Server.answer(HOLD), 0.02, Server.answer({"holdReference": "another's"}), "hang"),
+    "half an answer": (Server.answer(HOLD), 0.02, b"HTTP/1.1 200", "hang"),
+}
+
+
+@pytest.mark.parametrize("sender", ["our session", "a session of the user"])
+@pytest.mark.parametrize(
+    ("secure", "step"),
+    [
+        pytest.param(secure, step, id=f"{name}, {'tls' if secure else 'plain'}")
+        for name, step in STALE.items()
+        for secure in (False, True)
+        if not (secure and name == "half closed")  # TLS closes both halves
+    ],
+)
+async def test_a_connection_that_became_stale_while_the_loop_was_busy_is_not_used(
+    step: Step,
+    sender: str,
     secure: bool,  # noqa: FBT001
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
     serving, trusting = tls if secure else (None, None)
-    with Server(tls=serving).script((Server.answer(HOLD), 0.02, "close"), Server.answer(HOLD)) as server:
-        async with AsyncGameball(*KEYS, base_url=server.base_url, allow_http=True, ssl=trusting) as client:
+    with Server(tls=serving).script(step, Server.answer(HOLD)) as server:
+        async with AsyncExitStack() as stack:
+            ours = sender == "our session"
+            session = None if ours else await stack.enter_async_context(aiohttp.ClientSession())
+            client = await stack.enter_async_context(
+                AsyncGameball(*KEYS, base_url=server.base_url, ssl=trusting, session=session)
+            )
             await client.configurations.cashback()
-            time.sleep(0.1)  # noqa: ASYNC251 (the loop does not see that the server closes)
-            held = await client.transactions.hold(player_unique_id="p", hold_points=1)
+            time.sleep(0.06)  # noqa: ASYNC251 (the loop does not see what the server does)
+            page = await client.send(GET)
 
-    assert held.hold_reference == "h1"
+    assert page == HOLD
     assert [seen.connection for seen in server.requests] == [1, 2]
 
 

@@ -165,15 +165,35 @@ async def test_unread_bytes_on_a_kept_connection_are_no_answer_and_the_request_t
     assert [seen.connection for seen in server.requests] == [1, 2]
 
 
-async def test_a_lent_session_does_not_read_what_nobody_asked_for_either(server: Server) -> None:
+async def test_a_session_of_the_user_does_not_read_what_nobody_asked_for_either(server: Server) -> None:
     async with aiohttp.ClientSession() as session:
         transport = Transport(server.base_url, KEYS, Timeouts(), 1, session=session)
         until = asyncio.get_running_loop().time() + 5
         await transport.exchange(GET, until)
         await server.send_unsolicited(server.answer())
 
-        assert await transport.exchange(GET, until) == NOT_ASKED_FOR
         assert isinstance(await transport.exchange(GET, until), Response)
+    assert [seen.connection for seen in server.requests] == [1, 2]
+
+
+async def test_a_session_of_the_user_is_not_sent_on_a_new_connection_on_which_the_server_speaks_first() -> None:
+    with Server() as server:
+        server.greeting = Server.answer()
+        async with aiohttp.ClientSession(connector=Slow()) as session:
+            transport = Transport(server.base_url, KEYS, Timeouts(), 1, session=session)
+
+            assert await transport.exchange(POST, asyncio.get_running_loop().time() + 5) == NOT_ASKED_FOR
+        assert server.requests == []
+        assert server.connections == 1
+
+
+class Slow(aiohttp.TCPConnector):
+    """Hands out a connection when its server has had the time to speak."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        connection = await super().connect(*args, **kwargs)
+        await asyncio.sleep(0.01)
+        return connection
 
 
 class Stammering(aiohttp.ClientRequest):
@@ -209,7 +229,7 @@ async def test_an_answer_that_is_there_before_the_body_has_begun_is_none_and_its
 
 # --- what may have been applied
 
-LOST: dict[str, tuple[Step, Fault]] = {
+BROKEN: dict[str, tuple[Step, Fault]] = {
     "closed without an answer": ("close", Fault.CONNECTION),
     "reset": ("reset", Fault.CONNECTION),
     "never answered": ("hang", Fault.TIME),
@@ -232,7 +252,7 @@ LOST: dict[str, tuple[Step, Fault]] = {
 
 
 @EACH_METHOD
-@pytest.mark.parametrize(("step", "fault"), LOST.values(), ids=LOST)
+@pytest.mark.parametrize(("step", "fault"), BROKEN.values(), ids=BROKEN)
 async def test_a_request_without_a_whole_answer_may_have_been_applied_and_is_written_once(
     line: Line, server: Server, request_: Request, step: Step, fault: Fault
 ) -> None:
@@ -526,8 +546,8 @@ def test_an_operations_path_stays_below_the_base(path: str) -> None:
 # --- a user's own session, a proxy, a certificate of one's own
 
 
-async def test_a_lent_session_is_used_and_never_closed(server: Server) -> None:
-    async with aiohttp.ClientSession(headers={"X-Lent": "yes"}) as session:
+async def test_a_session_of_the_user_is_used_and_never_closed(server: Server) -> None:
+    async with aiohttp.ClientSession(headers={"X-Mine": "yes"}) as session:
         async with AsyncGameball("the-api-key", "the-secret-key", base_url=server.base_url, session=session) as client:
             await client.transactions.cashback(player_unique_id="p", transaction_id="t1", amount=10)
         assert not session.closed
@@ -538,10 +558,10 @@ async def test_a_lent_session_is_used_and_never_closed(server: Server) -> None:
         assert not session.closed
 
     assert [seen.connection for seen in server.requests] == [1, 1]
-    assert {seen.headers["X-Lent"] for seen in server.requests} == {"yes"}
+    assert {seen.headers["X-Mine"] for seen in server.requests} == {"yes"}
 
 
-async def test_a_lent_session_signs_with_our_keys(server: Server) -> None:
+async def test_a_session_of_the_user_signs_with_our_keys(server: Server) -> None:
     async with aiohttp.ClientSession() as session:
         client = AsyncGameball("the-api-key", "the-secret-key", base_url=server.base_url, session=session)
         await client.transactions.cashback(player_unique_id="p", transaction_id="t1", amount=10)

@@ -167,7 +167,7 @@ async def test_https_to_a_plain_port(exchange: Exchange, server: Server, request
 
 @EACH_METHOD
 async def test_a_proxy_that_is_not_there(exchange: Exchange, free_port: int, server: Server, request_: Request) -> None:
-    unsent(await exchange(server.base_url, request_, proxy=f"http://127.0.0.1:{free_port}"))
+    unsent(await exchange(server.base_url, request_, proxy=Secret(f"http://127.0.0.1:{free_port}")))
 
     assert server.received == []
 

@@ -16,9 +16,10 @@ API_KEY: Final = "api-key-of-the-tests"
 SECRET_KEY: Final = "secret-key-of-the-tests"
 REWARD: Final = {"playerUniqueId": "p", "gameballTransactionId": 17178, "rewardedPoints": 20}
 
-Part = bytes | float | Literal["close", "reset", "hang"]
+Part = bytes | float | Literal["close", "half-close", "reset", "hang"]
 Step = Part | tuple[Part, ...]
-"""What the server does with a request: write bytes, wait some seconds, close, reset, or hang until the client goes."""
+"""What the server does with a request: write bytes, wait some seconds, close, close its own half, reset, or hang until
+the client goes."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,9 @@ class Server:
             if part == "hang":
                 await reader.read(1)
                 return False
-            if isinstance(part, float):
+            if part == "half-close":
+                writer.write_eof()
+            elif isinstance(part, float):
                 await asyncio.sleep(part)
             elif isinstance(part, bytes):
                 writer.write(part)
