@@ -46,7 +46,8 @@ class Fate:
     late: float = 0.0
     lag: float = 0.0
     pause: float = 0.0
-    """Seconds between an answer and the stranger's that follows it: it may come before the next request or after."""
+    """Seconds from an answer until the connection ends, or a stranger's answer follows: before the next request or
+    after it."""
 
 
 @dataclass(frozen=True)

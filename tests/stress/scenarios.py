@@ -6,12 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal
+
+from aiohttp import ClientSession
 
 from gameball import AsyncGameball, Gameball, GameballError
 from tests.stress.faults import Dice
@@ -30,6 +32,10 @@ RESTARTS: Final = 25
 """Restarts of a bulk run after which the server works well, so that every run ends."""
 CANCELLED: Final = 0.3
 """The share of awaited calls that are cancelled, if they last long enough: half of them early, half at any time."""
+
+CONNECTIONS: Final = (4, 20, 100)
+OWN_SESSION: Final = 0.3
+"""The share of seeds in which the awaited client is given a session of the caller's."""
 
 Outcome = Literal["applied", "not_applied", "unknown", "cancelled"]
 
@@ -125,10 +131,18 @@ def awaited(seed: int, scale: float = 1.0) -> Result:
     """Calls side by side on the awaited client; some are cancelled."""
 
     async def run(server: Server) -> list[End]:
-        async with AsyncGameball(
-            *KEYS, base_url=server.base_url, allow_http=True, timeouts=TIMEOUTS, retries=RETRIES
-        ) as client:
-            with_waits(client, WAITS)
+        dice = Dice(seed).of("client")
+        async with AsyncExitStack() as stack:
+            own = await stack.enter_async_context(ClientSession()) if dice.random() < OWN_SESSION else None
+            client = AsyncGameball(
+                *KEYS,
+                base_url=server.base_url,
+                timeouts=TIMEOUTS,
+                retries=RETRIES,
+                connections=dice.choice(CONNECTIONS),
+                session=own,
+            )
+            with_waits(await stack.enter_async_context(client), WAITS)
             return await asyncio.gather(*(_make(client, call) for call in calls(seed, scale)))
 
     with Server(Dice.of_seed(seed)) as server:
@@ -154,9 +168,12 @@ async def _make(client: AsyncGameball, call: Call) -> End:
 
 def plain(seed: int, scale: float = 1.0) -> Result:
     """Calls from many threads on one plain client."""
+    connections = Dice(seed).of("client").choice(CONNECTIONS)
     with (
         Server(Dice.of_seed(seed)) as server,
-        Gameball(*KEYS, base_url=server.base_url, timeouts=TIMEOUTS, retries=RETRIES) as client,
+        Gameball(
+            *KEYS, base_url=server.base_url, timeouts=TIMEOUTS, retries=RETRIES, connections=connections
+        ) as client,
         ThreadPoolExecutor(CALLS) as threads,
     ):
         with_waits(client, WAITS)

@@ -278,6 +278,7 @@ async def _slow_answer(writer: asyncio.StreamWriter, fate: Fate, answer: Any) ->
 
 async def _answer_and_close(writer: asyncio.StreamWriter, fate: Fate, answer: Any) -> bool:
     await _answer(writer, fate, answer)
+    await asyncio.sleep(fate.pause)
     return False
 
 
