@@ -37,6 +37,9 @@ class _Client(ResourceBase[Mode]):
 
     _of_mode: ClassVar[type[Async] | type[Sync]]
 
+    if not TYPE_CHECKING:  # the instance has values of these classes; mocks made of a class look for them there
+        transactions, batches, clients, configurations = Transactions, Batches, Clients, Configurations
+
     def _open(
         self,
         api_key: str | Secret | None,
@@ -96,6 +99,7 @@ class _Client(ResourceBase[Mode]):
         self.batches: Batches[Mode] = Batches(self._of_mode, delivery)
         self.clients: Clients[Mode] = Clients(self._of_mode, delivery)
         self.configurations: Configurations[Mode] = Configurations(self._of_mode, delivery)
+        vars(self).pop("bulk", None)
 
     @cached_property
     def bulk(self) -> "Bulk[Mode]":
@@ -112,7 +116,7 @@ class _Client(ResourceBase[Mode]):
         rate_limit: RateLimit | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Self:
-        """The same client with other manners: it shares connections, the retry budget and the rate limit with this one.
+        """The same client with other options: it shares connections, the retry budget and the rate limit with this one.
 
         Args:
             timeouts: Instead of this client's.
@@ -132,7 +136,7 @@ class _Client(ResourceBase[Mode]):
             _check_kind("rate_limit", rate_limit, RateLimit)
         mine = self._delivery
         other = type(self).__new__(type(self))
-        other._address = self._address  # noqa: SLF001 (it is one of us)
+        vars(other).update(vars(self))  # what a subclass keeps stays
         other._furnish(  # noqa: SLF001 (it is one of us)
             evolve(
                 mine,

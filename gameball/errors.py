@@ -88,7 +88,7 @@ class GameballError(Exception):
         self._resume(state)
 
     @property
-    def args(self) -> tuple[Any, ...]:  # a property, so that it is never out of date
+    def args(self) -> tuple[Any, ...]:  # pyright: ignore (never out of date so)
         """The message, and everything else as a dict of plain values: `type(error)(*error.args)` is the error again.
 
         Task queues (Celery's JSON results, say) carry no more of an error than its class and its args.
@@ -135,7 +135,7 @@ class CredentialsError(GameballError):
     """There is nothing to sign with, or a key cannot be used (white space inside, not plain ASCII)."""
 
 
-class InvalidRequestError(GameballError, ValueError):
+class InvalidRequestError(GameballError, ValueError):  # pyright: ignore[reportIncompatibleVariableOverride] (args)
     """Refused before anything was sent: `field` breaks the rule that the message tells."""
 
     _fields = (*GameballError._fields, "field")
@@ -199,7 +199,7 @@ class UnexpectedAnswerError(GameballError):
         return (*http, *super()._particulars())
 
 
-class TimedOutError(GameballError, TimeoutError):
+class TimedOutError(GameballError, TimeoutError):  # pyright: ignore[reportIncompatibleVariableOverride] (args)
     """`Timeouts.total` ran out on a read, or before anything of a write was sent."""
 
 
@@ -229,8 +229,8 @@ class BulkStoppedError(GameballError):
         reason: BaseException | None = None,
         **particulars: Any,
     ) -> None:
-        self.report = report
-        self.reason = reason
+        self.report: Any = report
+        self.reason: BaseException | None = reason
         super().__init__(message, state, **particulars)
 
     @property

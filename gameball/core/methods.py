@@ -1,4 +1,4 @@
-"""One method, two faces: written once as a coroutine function, awaited on one client, waited for on the other.
+"""One method, two modes: written once as a coroutine function, awaited on one client, waited for on the other.
 
 A resource is generic in its mode. On `Transactions[Async]` a method is the genuine coroutine function; on
 `Transactions[Sync]` it is a plain function that runs the same coroutine in the loop thread and returns its value.
@@ -8,7 +8,7 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from types import GenericAlias, MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, overload
 
 from gameball.core import loop_thread
 
@@ -28,90 +28,114 @@ Mode = TypeVar("Mode", bound=Async | Sync, covariant=True)  # noqa: PLC0105 (nam
 
 
 class ResourceBase(Generic[Mode]):
-    """Something whose methods have two faces."""
+    """Something whose methods have two modes."""
 
     def __init__(self, mode: type[Async] | type[Sync]) -> None:
         self._mode = mode
+        self._methods: dict[str, Callable[..., Any]] = {}
 
 
-def _posing(
-    method: Callable[..., Any], function: Callable[..., Any], owner: Any, returns: Any = inspect.Signature.empty
-) -> Callable[..., Any]:
-    """Give a method the name, the words and the signature of the function that it stands for.
+class _Method:
+    """A function of a resource, as either mode has it.
 
-    Bound to `owner` unless that is None; giving back `returns` where that differs.
+    On the class it is the function itself. What an instance needs is made once and kept aside, not in the instance's
+    own attributes: those would hide a patch of the class.
     """
-    signature = inspect.signature(function)
-    parameters = list(signature.parameters.values())
-    returns = signature.return_annotation if returns is inspect.Signature.empty else returns
-    posing: Any = method
-    posing.__name__ = function.__name__
-    posing.__qualname__ = function.__qualname__
-    posing.__module__ = function.__module__
-    posing.__doc__ = function.__doc__
-    bound = parameters if owner is None else parameters[1:]
-    posing.__signature__ = signature.replace(parameters=bound, return_annotation=returns)
-    return method
 
-
-class endpoint(Generic[P, T]):  # noqa: N801 (a decorator)
-    """Decorates a coroutine method."""
-
-    def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self.__doc__ = function.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]: ...
-    @overload
-    def __get__(self, instance: ResourceBase[Sync], owner: type) -> Callable[P, T]: ...
-    @overload
-    def __get__(self, instance: ResourceBase[Async], owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
         if instance is None:
-            return self._function
-        if instance._mode is Async:  # noqa: SLF001 (the other half of this module)
-            return MethodType(self._function, instance)
+            return self._awaited(None)
+        method: Callable[..., Any] | None = instance._methods.get(self._name)  # noqa: SLF001 (the other half of it)
+        if method is None:
+            make = self._plain if instance._mode is Sync else self._awaited  # noqa: SLF001 (the same)
+            method = instance._methods[self._name] = make(instance)  # noqa: SLF001 (the same)
+        return method
+
+    def _awaited(self, instance: Any) -> Callable[..., Any]:
+        """The method for `await`, `async for` or `async with`; on None, the plain function."""
+        raise NotImplementedError
+
+    def _plain(self, instance: Any) -> Callable[..., Any]:
+        """The method that waits."""
+        raise NotImplementedError
+
+    def _presented(self, method: Callable[..., Any], instance: Any, returns: Any = None) -> Callable[..., Any]:
+        """The method under the function's name, words and signature, which gives `returns` where that differs."""
+        signature = inspect.signature(self._function)
+        parameters = list(signature.parameters.values())[0 if instance is None else 1 :]
+        returns = signature.return_annotation if returns is None else returns
+        presented: Any = method
+        for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+            setattr(presented, name, getattr(self._function, name))
+        presented.__signature__ = signature.replace(parameters=parameters, return_annotation=returns)
+        given = {each.name: each.annotation for each in parameters if each.annotation is not inspect.Parameter.empty}
+        presented.__annotations__ = {**given, "return": returns}
+        return method
+
+
+class endpoint(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
+    """Decorates a coroutine method."""
+
+    def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
+        super().__init__(function)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]: ...
+        @overload
+        def __get__(self, instance: ResourceBase[Sync], owner: type) -> Callable[P, T]: ...
+        @overload
+        def __get__(self, instance: ResourceBase[Async], owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+        def __get__(self, instance: Any, owner: type) -> Callable[..., Any]: ...
+
+    def _awaited(self, instance: Any) -> Callable[..., Any]:
+        return self._function if instance is None else MethodType(self._function, instance)
+
+    def _plain(self, instance: Any) -> Callable[..., Any]:
         function = self._function
 
         def wait(*args: Any, **kwargs: Any) -> Any:
             return loop_thread.run(function, instance, *args, **kwargs)
 
-        method = _posing(wait, function, instance)
-        # An instance's own attribute comes before this descriptor: made once, found directly from then on.
-        vars(instance)[self._name] = method
-        return method
+        return self._presented(wait, instance)
 
 
-class paginated(Generic[P, T]):  # noqa: N801 (a decorator)
+class paginated(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
     """Decorates an async generator method that yields its items in chunks; users see single items.
 
     The plain mode hops to the loop thread once per chunk. Leaving either loop early closes the generator.
     """
 
     def __init__(self, function: Callable[Concatenate[Any, P], AsyncIterator[Sequence[T]]]) -> None:
-        self._function = function
-        self.__doc__ = function.__doc__
+        super().__init__(function)
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+    if TYPE_CHECKING:
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], AsyncIterator[T]]: ...
-    @overload
-    def __get__(self, instance: ResourceBase[Sync], owner: type) -> Callable[P, Iterator[T]]: ...
-    @overload
-    def __get__(self, instance: ResourceBase[Async], owner: type) -> Callable[P, AsyncIterator[T]]: ...
-    def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
-        function = self._function
-        (chunk_type,) = get_args(inspect.signature(function).return_annotation)
-        item = get_args(chunk_type)[0]
-        bound = () if instance is None else (instance,)
+        @overload
+        def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], AsyncIterator[T]]: ...
+        @overload
+        def __get__(self, instance: ResourceBase[Sync], owner: type) -> Callable[P, Iterator[T]]: ...
+        @overload
+        def __get__(self, instance: ResourceBase[Async], owner: type) -> Callable[P, AsyncIterator[T]]: ...
+        def __get__(self, instance: Any, owner: type) -> Callable[..., Any]: ...
 
-        async def iterate(*args: Any, **kwargs: Any) -> AsyncIterator[T]:
+    @property
+    def _item(self) -> Any:
+        (chunk,) = get_args(inspect.signature(self._function).return_annotation)
+        return get_args(chunk)[0]
+
+    def _awaited(self, instance: Any) -> Callable[..., Any]:
+        function, bound = self._function, () if instance is None else (instance,)
+
+        async def iterate(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             chunks: Any = function(*bound, *args, **kwargs)
             try:
                 async for chunk in chunks:
@@ -120,51 +144,61 @@ class paginated(Generic[P, T]):  # noqa: N801 (a decorator)
             finally:
                 await chunks.aclose()
 
-        def iterate_plainly(*args: Any, **kwargs: Any) -> Iterator[T]:
-            chunks: Any = function(*bound, *args, **kwargs)
+        return self._presented(iterate, instance, GenericAlias(AsyncIterator, (self._item,)))
+
+    def _plain(self, instance: Any) -> Callable[..., Any]:
+        function = self._function
+
+        def iterate(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            chunks: Any = function(instance, *args, **kwargs)
             try:
                 while (chunk := loop_thread.run(anext, chunks, None)) is not None:
                     yield from chunk
             finally:
                 loop_thread.close(chunks)
 
-        if instance is not None and instance._mode is Sync:  # noqa: SLF001 (the other half of this module)
-            method = _posing(iterate_plainly, function, instance, GenericAlias(Iterator, (item,)))
-        else:
-            method = _posing(iterate, function, instance, GenericAlias(AsyncIterator, (item,)))
-        if instance is not None:
-            vars(instance)[self._name] = method
-        return method
+        return self._presented(iterate, instance, GenericAlias(Iterator, (self._item,)))
 
 
-class context_manager(Generic[P, T]):  # noqa: N801 (a decorator)
+class context_manager(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
     """Decorates an async generator method that yields once: a context manager, for `async with` or `with`."""
 
     def __init__(self, function: Callable[Concatenate[Any, P], AsyncGenerator[T, None]]) -> None:
-        self._function: Callable[..., AsyncGenerator[T, None]] = function
-        self.__doc__ = function.__doc__
+        super().__init__(function)
+        self._manage = asynccontextmanager(self._function)
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+    if TYPE_CHECKING:
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], AbstractAsyncContextManager[T]]: ...
-    @overload
-    def __get__(self, instance: ResourceBase[Sync], owner: type) -> Callable[P, AbstractContextManager[T]]: ...
-    @overload
-    def __get__(self, instance: ResourceBase[Async], owner: type) -> Callable[P, AbstractAsyncContextManager[T]]: ...
-    def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
-        function = self._function
-        manage = asynccontextmanager(function)
-        value, *_ = get_args(inspect.signature(function).return_annotation)
-        bound = () if instance is None else (instance,)
+        @overload
+        def __get__(
+            self, instance: None, owner: type
+        ) -> Callable[Concatenate[Any, P], AbstractAsyncContextManager[T]]: ...
+        @overload
+        def __get__(self, instance: ResourceBase[Sync], owner: type) -> Callable[P, AbstractContextManager[T]]: ...
+        @overload
+        def __get__(
+            self, instance: ResourceBase[Async], owner: type
+        ) -> Callable[P, AbstractAsyncContextManager[T]]: ...
+        def __get__(self, instance: Any, owner: type) -> Callable[..., Any]: ...
 
-        def enter(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager[T]:
+    @property
+    def _value(self) -> Any:
+        return get_args(inspect.signature(self._function).return_annotation)[0]
+
+    def _awaited(self, instance: Any) -> Callable[..., Any]:
+        manage, bound = self._manage, () if instance is None else (instance,)
+
+        def enter(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager[Any]:
             return manage(*bound, *args, **kwargs)
 
+        return self._presented(enter, instance, GenericAlias(AbstractAsyncContextManager, (self._value,)))
+
+    def _plain(self, instance: Any) -> Callable[..., Any]:
+        manage = self._manage
+
         @contextmanager
-        def managed(*args: Any, **kwargs: Any) -> Generator[T, None, None]:
-            manager = enter(*args, **kwargs)
+        def managed(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+            manager = manage(instance, *args, **kwargs)
             entered = loop_thread.run(manager.__aenter__)
             try:
                 yield entered
@@ -173,13 +207,7 @@ class context_manager(Generic[P, T]):  # noqa: N801 (a decorator)
                 raise
             loop_thread.run(manager.__aexit__, None, None, None)
 
-        def enter_plainly(*args: Any, **kwargs: Any) -> AbstractContextManager[T]:
+        def enter(*args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
             return managed(*args, **kwargs)
 
-        if instance is not None and instance._mode is Sync:  # noqa: SLF001 (the other half of this module)
-            method = _posing(enter_plainly, function, instance, GenericAlias(AbstractContextManager, (value,)))
-        else:
-            method = _posing(enter, function, instance, GenericAlias(AbstractAsyncContextManager, (value,)))
-        if instance is not None:
-            vars(instance)[self._name] = method
-        return method
+        return self._presented(enter, instance, GenericAlias(AbstractContextManager, (self._value,)))

@@ -4,7 +4,7 @@ Without this, each of a client's calls in doubt would look for its own transacti
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
@@ -31,7 +31,7 @@ class Outage:
         self._suspected = True
 
     @asynccontextmanager
-    async def look_up(self) -> AsyncIterator[None]:
+    async def look_up(self) -> AsyncGenerator[None]:
         """Wait until a look-up may be sent."""
         if self._suspected:
             await self._turn.acquire()

@@ -26,7 +26,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 
 from gameball.core.http import Failure, Fault
-from gameball.core.operation import Absent, Different, Finding, Found, Operation, Replay
+from gameball.core.operation import Different, Finding, Found, Operation, Replay
 from gameball.errors import (
     APIError,
     AuthenticationError,
@@ -222,7 +222,7 @@ class CallState:
             return Settled(finding.value, "lookup" if self.in_doubt else "duplicate")
         if isinstance(finding, GameballError | Failure):
             return self._after_unread(finding, now)
-        return self._after_absence(finding, now)
+        return GiveUp(self._duplicate()) if isinstance(finding, Different) else self._after_absence(now)
 
     def after_detail(self, settled: Settled, finding: "Finding[Any]") -> Step:
         """A second read, which knows more than the list did, ended."""
@@ -275,10 +275,8 @@ class CallState:
         wait = requested if requested is not None else self._backoff(self._unread)
         return self._look_up(self._refusal, max(self.waits.first_lookup, wait), now)
 
-    def _after_absence(self, finding: Different | Absent, now: float) -> Step:
+    def _after_absence(self, now: float) -> Step:
         refusal = self._refusal
-        if isinstance(finding, Different) and _as_duplicate(refusal):
-            return GiveUp(self._duplicate())
         if self._missed_at is None:
             self._missed_at = now
         if (rest := self._missed_at + self.waits.between_lookups - now) > 0:

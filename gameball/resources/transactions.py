@@ -6,6 +6,7 @@ First the pure builders, one for each endpoint; then the class whose methods han
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import date, datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from attrs import evolve
@@ -13,7 +14,7 @@ from attrs import evolve
 from gameball.core.methods import Mode, context_manager, endpoint, paginated
 from gameball.core.operation import Operation, Reconciliation, Replay, path
 from gameball.core.timestamps import stamped
-from gameball.errors import HoldNotFoundError
+from gameball.errors import HoldNotFoundError, UnexpectedAnswerError
 from gameball.models.shared import KeyedRequest, Merchant, Number, check_whole
 from gameball.models.transactions import (
     PAGE_ROWS,
@@ -39,6 +40,12 @@ from gameball.resources.resource import Resource
 
 REVERSAL: Final = 10.0
 """Seconds that the reversal of a hold may keep an error waiting."""
+
+STALE_PAGES: Final = 2
+"""Pages in a row without a new row that end an iteration. One alone may come of rows that arrived meanwhile."""
+
+SEEN_ROWS: Final = 20_000
+"""How many rows an iteration remembers to give each once."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=KeyedRequest)
@@ -534,7 +541,11 @@ class Transactions(Resource[Mode]):
             transaction_id: Your own id.
             status: Active, Pending, Blocked or Expired, or their number from 1 to 4.
             player_unique_id: The player's id in your system.
-            page_size: Rows asked for at a time, 1 to 200.
+            page_size: Rows of one request, 1 to 200.
+
+        Raises:
+            UnexpectedAnswerError: Two pages in a row bring no row that earlier ones did not have: the list does not
+                turn its pages.
         """
         check_whole("page_size", page_size, 1, PAGE_ROWS)
         filters = TransactionFilter(
@@ -546,19 +557,26 @@ class Transactions(Resource[Mode]):
             status=status,
             player_unique_id=player_unique_id,
         )
-        before: frozenset[str] = frozenset()
-        number = rows = 0
-        while True:
+        seen: dict[str, None] = {}
+        number = rows = stale = 0
+        while stale < STALE_PAGES:
             number += 1
-            answer = await self._send(transaction_page(evolve(filters, page=number)))
-            fresh = tuple(row for row in answer.transactions if row.gameball_transaction_id not in before)
+            page = await self._send(transaction_page(evolve(filters, page=number)))
+            fresh = tuple(row for row in page.transactions if row.gameball_transaction_id not in seen)
             if fresh:
                 yield fresh
             rows += len(fresh)
-            # A short page is no end: an account may have a lower limit than the one asked for.
-            if not answer.transactions or (answer.total is not None and rows >= answer.total):
+            # A short page is no end: an account may have a lower limit than the one requested.
+            if not page.transactions or (page.total is not None and rows >= page.total):
                 return
-            before = frozenset(row.gameball_transaction_id for row in answer.transactions)
+            stale = 0 if fresh else stale + 1
+            seen |= dict.fromkeys(row.gameball_transaction_id for row in fresh)
+            for old in list(islice(seen, max(0, len(seen) - SEEN_ROWS))):
+                del seen[old]
+        raise UnexpectedAnswerError(
+            f"pages {number - 1} and {number} of the list bring no row that earlier ones did not have",
+            operation="transactions.list",
+        )
 
     # Last, for after it `list` no longer means the type in this class.
     @endpoint

@@ -1061,7 +1061,19 @@ class Colour(Enum):
 
 @pytest.mark.parametrize(
     "value",
-    [Secret("top"), {"a": 1}, {"a"}, b"abc", Colour.RED, object(), math.nan, math.inf, Decimal("NaN"), [None], [["a"]]],
+    [
+        Secret("top"),
+        {"a": 1},
+        {"a"},
+        b"abc",
+        Colour.RED,
+        pytest.param(object(), id="an object"),
+        math.nan,
+        math.inf,
+        Decimal("NaN"),
+        [None],
+        [["a"]],
+    ],
     ids=repr,
 )
 def test_what_has_no_spelling_in_a_query_is_refused_by_name(value: Any) -> None:

@@ -167,7 +167,7 @@ async def test_a_hold_that_expired_inside_the_block_needs_no_reversal(face: str,
     ("fault", "name"),
     [
         (faults.Status(500), "OutcomeUnknownError"),
-        (faults.Status(401, '{"code": 10, "message": "no"}'), "AuthenticationError"),
+        (faults.Status(401, {"code": 10, "message": "no"}), "AuthenticationError"),
         (faults.Reset(), "OutcomeUnknownError"),
         (faults.Html(502), "OutcomeUnknownError"),
     ],

@@ -37,7 +37,7 @@ CASHBACK_ANSWER = """{
     "rewardedPoints": 20
 }"""
 REDEEM_ANSWER = """{
-    "playerUniqueId": "player456",
+    "playerUniqueId": "player123",
     "gameballTransactionId": 17179,
     "redeemedPoints": 200
 }"""
@@ -235,7 +235,7 @@ LISTED = (
             '{"playerUniqueId":"player123","transactionTime":"2019-09-19T16:14:09.895Z",'
             '"transactionId":"tra_123456789","holdReference":"2342452352435234"}',
             REDEEM_ANSWER,
-            Redemption(player_unique_id="player456", gameball_transaction_id="17179", redeemed_points=200),
+            Redemption(player_unique_id="player123", gameball_transaction_id="17179", redeemed_points=200),
             id="redeem a hold",
         ),
         pytest.param(
@@ -253,7 +253,7 @@ LISTED = (
             '"transactionTime":"2019-09-19T16:14:09.895Z",'
             '"transactionId":"tra_123456789","redeemedAmount":10,"merchant":{"name":"Shop"},"otp":"0042"}',
             REDEEM_ANSWER,
-            Redemption(player_unique_id="player456", gameball_transaction_id="17179", redeemed_points=200),
+            Redemption(player_unique_id="player123", gameball_transaction_id="17179", redeemed_points=200),
             id="redeem an amount",
         ),
         pytest.param(
@@ -466,7 +466,7 @@ async def test_the_lists_filters_are_escaped_one_by_one(
 async def test_a_call_without_a_time_is_stamped_with_now_in_utc(ask: Ask, api: MockApi) -> None:
     api.to("POST").answer(CASHBACK_ANSWER)
     before = datetime.now(UTC)
-    await ask("cashback", player_unique_id="p", transaction_id="t", amount=1)
+    await ask("cashback", player_unique_id="player123", transaction_id="t", amount=1)
     after = datetime.now(UTC)
     stamped = json.loads(api.sent[0].body or b"")["transactionTime"]
     assert stamped.endswith("Z")
