@@ -88,7 +88,7 @@ class GameballError(Exception):
         self._resume(state)
 
     @property
-    def args(self) -> tuple[Any, ...]:  # pyright: ignore (never out of date so)
+    def args(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]  # never out of date
         """The message, and everything else as a dict of plain values: `type(error)(*error.args)` is the error again.
 
         Task queues (Celery's JSON results, say) carry no more of an error than its class and its args.
@@ -97,7 +97,7 @@ class GameballError(Exception):
         return self.message, {name: state[name] for name in self._fields if state.get(name) is not None}
 
     @args.setter
-    def args(self, value: tuple[Any, ...]) -> None:
+    def args(self, value: tuple[Any, ...]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Take over the message and the state of other args."""
         self._replace(*value[:2])
 

@@ -22,6 +22,12 @@ from gameball.bulk.rows import Request
 from gameball.cli.input_file import BadRowsError
 from gameball.cli.rows_file import RowsFile
 
+
+def packed(data: bytes, level: int = 9) -> bytes:
+    """Compressed by gzip, the same bytes every time."""
+    return gzip.compress(data, level, mtime=0)
+
+
 HEADER = "player_unique_id,transaction_id,amount\n"
 
 
@@ -380,11 +386,6 @@ READ = [
 ]
 
 
-def packed(data: bytes, level: int = 9) -> bytes:
-    """Compressed by gzip, the same bytes every time."""
-    return gzip.compress(data, level, mtime=0)
-
-
 @pytest.mark.parametrize(
     ("content", "form"),
     [
@@ -523,7 +524,7 @@ OBJECT = {"player_unique_id": "a", "transaction_id": "t", "amount": 1}
         ("o.json", json.dumps({"count": 2, "orders": [OBJECT] * 2}), "jq -c '.orders[]'"),
         ("o.json", json.dumps({"orders": [OBJECT] * 5000}), "jq -c '.orders[]'"),
         ("o.json", json.dumps({"data": {"meta": 1, "page": {"rows": [OBJECT]}}}), "jq -c '.data.page.rows[]'"),
-        ("o.json.gz", gzip.compress(json.dumps([OBJECT]).encode()), "jq -c '.[]' o.json.gz"),
+        ("o.json.gz", packed(json.dumps([OBJECT]).encode()), "jq -c '.[]' o.json.gz"),
         ("o.json", "[1, 2]", "jq -c '.[]' o.json"),
     ],
 )
