@@ -21,7 +21,7 @@ from gameball.core.operation import Operation
 from gameball.core.polling import poll
 from gameball.core.retry import Disposition, classify
 from gameball.core.timestamps import stamp
-from gameball.errors import APIError, GameballError, OutcomeUnknownError
+from gameball.errors import APIError, DuplicateTransactionError, GameballError, OutcomeUnknownError
 from gameball.models.batches import BATCH_ROWS, Batch, BatchId, BatchRow
 from gameball.models.transactions import CashbackRequest, CashbackReward, RedeemRequest, Redemption
 from gameball.resources import batches
@@ -165,6 +165,9 @@ class BatchSender:
             return await (self._recover(row) if answer.terminal else self._recover_or_review(row))
         # The API may refuse a repetition of what it has; it gives no code here.
         end = await self._recover(row)
+        if isinstance(end, RowResult) and isinstance(end.error, DuplicateTransactionError):
+            end.error.outcome = "not_applied"  # the batch refused it, and what has its id is another transaction
+            return evolve(end, state=RowState.REJECTED)
         if isinstance(end, RowResult):
             return evolve(end, state=RowState.ALREADY_APPLIED) if end.state is RowState.APPLIED else end
         if end.in_doubt:
