@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,15 @@ from tests.support.server import Server
 settings.register_profile("quick", max_examples=20)
 settings.register_profile("thorough", max_examples=100)
 settings.load_profile("quick")  # .ci/run takes the other one, by --hypothesis-profile
+
+
+BROWSER = Path(__file__).parent / "browser"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what needs a browser, unless it is named: `pytest tests/browser`."""
+    named = any(Path(argument.partition("::")[0]).resolve().is_relative_to(BROWSER) for argument in config.args)
+    return True if collection_path == BROWSER and not named else None
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from gameball.client import AsyncGameball, Gameball
 from gameball.errors import printable
 from gameball.models.transactions import CashbackRequest, CashbackReward
 from gameball.sandbox import Sandbox
+from gameball.sandbox.__main__ import stop_signals
 from gameball.settings import Timeouts
 
 GENERATED: Final = 2000
@@ -54,7 +55,13 @@ calls.refund(
 """
 
 
-def demo(orders: Path | None = None, /, *, chaos: Annotated[bool, Parameter(negative=())] = False) -> int:
+def demo(
+    orders: Path | None = None,
+    /,
+    *,
+    chaos: Annotated[bool, Parameter(negative=())] = False,
+    keep: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
     """Reward, hold, redeem and refund against a local Gameball, and prove it from the ledger.
 
     Parameters
@@ -63,14 +70,17 @@ def demo(orders: Path | None = None, /, *, chaos: Annotated[bool, Parameter(nega
         A CSV file with the columns player_unique_id, transaction_id and amount; 2,000 made-up orders without it.
     chaos
         Let every tenth call fail, before or after its effect, and prove that each order is rewarded once all the same.
+    keep
+        Stay until Ctrl-C, with all of it to look at in a browser.
     """
-    return run(orders, Console(), chaos=chaos)
+    return run(orders, Console(), chaos=chaos, keep=keep)
 
 
-def run(orders: Path | None, console: Console, *, chaos: bool = False) -> int:
+def run(orders: Path | None, console: Console, *, chaos: bool = False, keep: bool = False) -> int:
     """Show everything once; 0 when the ledger proves it, 1 when it does not, 2 when the file cannot be used.
 
-    With `chaos` the orders go through a network that fails for every tenth call, before or after the effect.
+    With `chaos` the orders go through a network that fails for every tenth call, before or after the effect. With
+    `keep` the sandbox stays, and its console's address is printed, until Ctrl-C or SIGTERM.
     """
     try:
         requests = generated_orders() if orders is None else orders_of(orders)
@@ -88,7 +98,12 @@ def run(orders: Path | None, console: Console, *, chaos: bool = False) -> int:
         report = reward_all(sandbox, requests, console)
         if chaos:
             console.print(f"{len(sandbox.faults.fired):,} calls failed on purpose, before or after their effect.")
-        return prove(sandbox, requests, report, console)
+        code = prove(sandbox, requests, report, console)
+        if keep:
+            with stop_signals() as stop:
+                console.print(f"\nLook at it in a browser: {sandbox.console_url} (Ctrl-C ends it)", soft_wrap=True)
+                stop.wait()
+        return code
 
 
 def orders_of(path: Path) -> list[Request]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gameball.sandbox.sandbox import Sandbox
 
-__all__ = ["Options", "main", "serve"]
+__all__ = ["Options", "main", "serve", "stop_signals"]
 
 _CANNOT_START = 2
 
@@ -53,7 +53,7 @@ def serve(options: Options) -> int:
     """Serve until a signal; the exit code is 0 then, and 2 if the sandbox cannot start."""
     if not 0 <= options.port <= 65535:  # noqa: PLR2004 - the range of TCP
         return _give_up("a port is a number from 0 to 65535.")
-    with _stop_signals() as stop, ExitStack() as running:
+    with stop_signals() as stop, ExitStack() as running:
         try:
             sandbox = running.enter_context(_sandbox(options))
         except ValueError as reason:
@@ -74,7 +74,7 @@ def _sandbox(options: Options) -> Sandbox:
 
 
 @contextmanager
-def _stop_signals() -> Generator[threading.Event]:
+def stop_signals() -> Generator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set, from before the start until after the end."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}

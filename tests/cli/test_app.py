@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from dataclasses import fields
 from pathlib import Path
 
@@ -58,6 +59,24 @@ def test_wrong_usage_and_a_wrong_file_exit_with_2(arguments: tuple[str, ...]) ->
     refused = gameball(*arguments)
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr + refused.stdout
+
+
+def test_the_demo_stays_to_be_looked_at_in_a_browser(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("player_unique_id,transaction_id,amount\nada,order-1,100\n", encoding="utf-8")
+    with subprocess.Popen([*COMMAND, "demo", "--keep", str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        shown: list[str] = []
+        for line in process.stdout:
+            shown.append(line)
+            if "/_sandbox/" in line:
+                break
+        assert "Proved: every order was rewarded exactly once.\n" in shown
+        address = next(word for word in shown[-1].split() if word.startswith("http"))
+        with urllib.request.urlopen(f"{address}players") as page:  # noqa: S310 (our own http)
+            assert "ada" in page.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path) -> None:
