@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
 from attrs import evolve
 
@@ -177,6 +177,11 @@ class _Client(ResourceBase[Mode]):
     def __repr__(self) -> str:
         # A debugger may ask before __init__ is done.
         return f"{type(self).__name__}(base_url={getattr(self, '_address', None)!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a client cannot be pickled or copied: it holds keys and connections; make one where it is used"
+        )
 
 
 def _check_kind(name: str, value: object, kind: type) -> None:

@@ -1,6 +1,7 @@
 """The two clients as their users meet them: settings in, calls out, and what an error says when a call fails."""
 
 import asyncio
+import copy
 import io
 import logging
 import pickle
@@ -514,9 +515,9 @@ async def test_a_failure_reads_as_one_line_to_act_on(kind: Client, fail: Fail) -
 async def test_an_error_survives_pickling(kind: Client, failure: str, fail: Fail) -> None:
     error = await fail(kind, failure)
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        copy = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 (our own bytes)
-        assert type(copy) is type(error)
-        assert (str(copy), copy.args, vars(copy)) == (str(error), error.args, vars(error))
+        twin = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 (our own bytes)
+        assert type(twin) is type(error)
+        assert (str(twin), twin.args, vars(twin)) == (str(error), error.args, vars(error))
 
 
 @Clients
@@ -637,3 +638,37 @@ def test_the_same_page_is_given_on_both_faces(sandbox: Sandbox) -> None:
 
     assert asyncio.run(ask()) == plain
     assert plain.total == 1
+
+
+# --- subclasses, copies, and what a debugger sees
+
+
+@Clients
+def test_a_subclass_keeps_what_is_its_own_across_with_options(kind: Client) -> None:
+    class Shop(kind):  # type: ignore[misc, valid-type]  # a variable class
+        def __init__(self, tenant: str) -> None:
+            self.tenant = tenant
+            super().__init__(API_KEY, SECRET_KEY, base_url="http://127.0.0.1:9/api")
+
+    shop = Shop("north")
+    bulk = shop.bulk
+    other = shop.with_options(timeouts=Timeouts(total=5))
+
+    assert (type(other), other.tenant, shop.tenant) == (Shop, "north", "north")
+    assert other.bulk is not bulk
+    assert other._delivery.timeouts.total == 5
+
+
+@Clients
+def test_a_client_refuses_to_be_pickled_or_copied_whether_used_or_not(kind: Client) -> None:
+    client = kind(API_KEY, SECRET_KEY, base_url="http://127.0.0.1:9/api")
+    for _ in range(2):
+        for refuse in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match="a client cannot be pickled or copied"):
+                refuse(client)
+        _ = client.transactions.cashback, client.bulk
+
+
+@Clients
+def test_a_client_can_be_shown_before_it_is_made(kind: Client) -> None:
+    assert repr(kind.__new__(kind)) == f"{kind.__name__}(base_url=None)"

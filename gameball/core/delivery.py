@@ -23,7 +23,6 @@ from gameball.core.retry import (
     GiveUp,
     LookUp,
     Problem,
-    Send,
     Settled,
     SettledBy,
     Step,
@@ -244,7 +243,7 @@ class Delivery:
                 case LookUp():
                     await asyncio.sleep(step.wait)
                     step = await self._look_up(call)
-                case Send():
+                case _:
                     if not sending:
                         raise _NotFoundError
                     if step.wait:
@@ -280,7 +279,7 @@ class Delivery:
         lookup, outage = reconciliation.lookup(), self.outages.here()
         try:
             async with asyncio.timeout_at(state.deadline), outage.look_up():
-                result, seconds, reading = await self._read_once(lookup, state.deadline)
+                result, seconds, reading = await self._read_once(call, lookup)
                 if isinstance(reading, Found):
                     outage.answered()
                 else:
@@ -290,8 +289,6 @@ class Delivery:
             return state.after_look_up(none, asyncio.get_running_loop().time())
         finding = reconciliation.match(reading.value) if isinstance(reading, Found) else reading
         step = state.after_look_up(finding, asyncio.get_running_loop().time())
-        if isinstance(result, Response):
-            call.response = result
         self._report(lookup, state.look_ups, result, seconds, step)
         return await self._look_up_detail(call, reconciliation, step) if isinstance(step, Settled) else step
 
@@ -300,19 +297,21 @@ class Delivery:
         detail, merge = reconciliation.detail, reconciliation.merge
         if detail is None or merge is None:
             return settled
-        result, seconds, reading = await self._read_once(detail, call.state.deadline)
+        result, seconds, reading = await self._read_once(call, detail)
         finding = merge(settled.value, reading.value) if isinstance(reading, Found) else Absent()
         step = call.state.after_detail(settled, finding)
-        if isinstance(reading, Found) and isinstance(result, Response):
-            call.response = result
         self._report(detail, 1, result, seconds, step)
         return step
 
     async def _read_once(
-        self, operation: Operation[T], deadline: float
-    ) -> tuple[Response | Failure, float, Found[T] | Problem]:
-        result, seconds = await self._exchange(codec.encode(operation, {**self.headers, **UNCACHED}), deadline)
-        return result, seconds, _read(operation, result)
+        self, call: _Running[T], operation: Operation[Any]
+    ) -> tuple[Response | Failure, float, Found[Any] | Problem]:
+        request = codec.encode(operation, {**self.headers, **UNCACHED})
+        result, seconds = await self._exchange(request, call.state.deadline)
+        reading = _read(operation, result)
+        if isinstance(reading, Found) and isinstance(result, Response):
+            call.response = result
+        return result, seconds, reading
 
     async def _exchange(self, request: Request, deadline: float) -> tuple[Response | Failure, float]:
         """One request at the rate that the rate limit allows; what came of it, and how many seconds it took."""

@@ -5,6 +5,7 @@ A resource is generic in its mode. On `Transactions[Async]` a method is the genu
 """
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from types import GenericAlias, MethodType
@@ -35,7 +36,7 @@ class ResourceBase(Generic[Mode]):
         self._methods: dict[str, Callable[..., Any]] = {}
 
 
-class _Method:
+class _Method(ABC):
     """A function of a resource, as either mode has it.
 
     On the class it is the function itself. What an instance needs is made once and kept aside, not in the instance's
@@ -58,13 +59,13 @@ class _Method:
             method = instance._methods[self._name] = make(instance)  # noqa: SLF001 (the same)
         return method
 
+    @abstractmethod
     def _awaited(self, instance: Any) -> Callable[..., Any]:
         """The method for `await`, `async for` or `async with`; on None, the plain function."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _plain(self, instance: Any) -> Callable[..., Any]:
         """The method that waits."""
-        raise NotImplementedError
 
     def _presented(self, method: Callable[..., Any], instance: Any, returns: Any = None) -> Callable[..., Any]:
         """The method under the function's name, words and signature, which gives `returns` where that differs."""

@@ -1436,7 +1436,8 @@ def test_challenges_come_under_either_key_alone_or_in_a_list(key: str) -> None:
         assert load(written.encode(), CHALLENGES) == (ChallengeConfiguration(id=7),)
     two = load(f'{{"{key}":[{{"id":7}},{{"id":"8"}}],"count":2}}'.encode(), CHALLENGES)
     assert two == (ChallengeConfiguration(id=7), ChallengeConfiguration(id=8))
-    assert load(f'{{"{key}":[]}}'.encode(), CHALLENGES) == ()
+    for none in (f'{{"{key}":[]}}', f'{{"{key}":null}}', f'{{"{key}":null,"count":0}}'):
+        assert load(none.encode(), CHALLENGES) == ()
 
 
 def test_a_bare_list_of_challenges_is_read_as_well() -> None:

@@ -548,7 +548,7 @@ async def test_tries_that_never_leave_end_with_the_total(awaited: MakeAwaited, f
 
 
 async def test_tries_that_are_put_off_end_with_the_total(server: Server, awaited: MakeAwaited) -> None:
-    server.script(server.answer({}, status=429, headers={"Retry-After": "0.05"}))
+    server.script(server.answer({}, status=429, headers={"Retry-After": "0.2"}))
     client = awaited(server.base_url, timeouts=Timeouts(total=0.3), retries=Retries(attempts=10_000))
     began = time.monotonic()
     error = await failure_of(WRITES["cashback"], client)
@@ -756,6 +756,7 @@ async def test_what_changed_nothing_needs_no_note(server: Server, awaited: MakeA
     server.script(step)
     call = asyncio.ensure_future(CALLS[name](awaited(server.base_url)))
     await server.wait_for(lambda: server.requests)
+    await asyncio.sleep(0.05)  # until its answer has been read, if it has one
     call.cancel()
     with pytest.raises(asyncio.CancelledError) as cancelled:
         await call

@@ -6,9 +6,17 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from gameball import AsyncGameball, Attempt, Operation, OutcomeUnknownError, Timeouts
+from gameball import (
+    AsyncGameball,
+    Attempt,
+    DuplicateTransactionError,
+    InvalidRequestError,
+    Operation,
+    OutcomeUnknownError,
+    Timeouts,
+)
 from gameball.core.delivery import Delivery
-from gameball.models.transactions import CashbackRequest
+from gameball.models.transactions import CashbackRequest, HoldRequest
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Html
@@ -69,14 +77,23 @@ async def test_recovering_sends_nothing(
     assert not sandbox.ledger.transactions()
 
 
-async def test_an_id_of_another_transaction_is_no_proof(
+async def test_an_id_of_another_transaction_ends_it(
     delivery: Delivery, cashback: Operation[Any], exchanges: list[str]
 ) -> None:
     other = transactions.cashback(CashbackRequest(player_unique_id="q", transaction_id="t1", amount=7))
     await delivery.send(other)
 
-    assert await delivery.recover(cashback) is None
-    assert exchanges == ["cashback", "list", "list"]
+    with pytest.raises(DuplicateTransactionError) as raised:
+        await delivery.recover(cashback)
+    assert raised.value.outcome == "unknown"
+    assert exchanges == ["cashback", "list"]
+
+
+async def test_what_cannot_be_looked_up_is_not_taken_as_in_doubt(delivery: Delivery, exchanges: list[str]) -> None:
+    hold = transactions.hold(HoldRequest(player_unique_id="p", amount=1))
+    with pytest.raises(InvalidRequestError, match=r"^in_doubt is for operations that can be looked up"):
+        await delivery.deliver(hold, in_doubt=True)
+    assert exchanges == []
 
 
 async def test_what_cannot_be_read_settles_nothing(

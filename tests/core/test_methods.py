@@ -9,7 +9,8 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, get_type_hints
+from unittest import mock
 
 import pytest
 
@@ -352,3 +353,39 @@ def test_a_plain_iterator_still_open_at_exit_lets_the_interpreter_end_quietly() 
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("1\n")
+
+
+# --- patches, mocks and tools that read annotations
+
+
+@pytest.mark.parametrize("client", [AsyncGameball, Gameball])
+def test_a_patch_of_the_class_reaches_a_client_that_made_the_call_before(client: Any) -> None:
+    made = client("key-key-key", "secret-secret", base_url="http://127.0.0.1:9/api")
+    for name in ("list", "iterate", "holding"):
+        before = getattr(made.transactions, name)
+        with mock.patch.object(Transactions, name, return_value="mocked"):
+            assert getattr(made.transactions, name)() == "mocked"
+        assert getattr(made.transactions, name) == before
+
+
+@pytest.mark.parametrize("client", [AsyncGameball, Gameball])
+def test_annotations_equal_signatures(client: Any) -> None:
+    made = client("key-key-key", "secret-secret", base_url="http://127.0.0.1:9/api")
+    for resource in (made.transactions, made.batches, made.clients, made.configurations):
+        names = [name for name in dir(type(resource)) if not name.startswith("_")]
+        for name in names:
+            method = getattr(resource, name)
+            signature = inspect.signature(method)
+            hints = get_type_hints(method)
+            assert set(hints) - {"return"} == set(signature.parameters), name
+            assert "return" in hints
+
+
+@pytest.mark.parametrize("client", [AsyncGameball, Gameball])
+def test_a_mock_made_of_the_class_or_of_a_client_knows_the_resources(client: Any) -> None:
+    made = client("key-key-key", "secret-secret", base_url="http://127.0.0.1:9/api")
+    for fake in (mock.create_autospec(client, instance=True), mock.create_autospec(made), mock.MagicMock(spec=client)):
+        assert callable(fake.transactions.cashback)
+        assert callable(fake.batches.stop)
+    with pytest.raises(TypeError):
+        mock.create_autospec(made).transactions.cashback(no_such=1)

@@ -4,7 +4,7 @@ import json
 import platform
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -23,8 +23,11 @@ from gameball import (
     Redemption,
     Transaction,
     TransactionPage,
+    UnexpectedAnswerError,
     __version__,
 )
+from gameball.core.methods import Async
+from gameball.resources.transactions import Transactions
 from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
 
@@ -616,6 +619,45 @@ async def test_iterate_drops_rows_that_moved_on_from_the_page_before(ask: Ask, a
 
 async def test_iterate_goes_on_after_a_page_of_nothing_new(ask: Ask, api: MockApi) -> None:
     assert await iterated(ask, api, page(4, 3), page(4, 3), page(2, 1), page()) == [4, 3, 2, 1]
+
+
+PAGES = {
+    "one page again and again": [page(2, 1)] * 9,
+    "with a total": [page(2, 1, total=99)] * 9,
+    "two in turn": [page(4, 3), page(2, 1)] * 5,
+    "three in turn": [page(6, 5), page(4, 3), page(2, 1)] * 4,
+}
+
+
+@pytest.mark.parametrize("pages", PAGES.values(), ids=PAGES)
+async def test_iterate_ends_with_an_error_when_the_list_does_not_turn_its_pages(
+    ask: Ask, api: MockApi, pages: list[str]
+) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="bring no row that earlier ones did not have") as raised:
+        await iterated(ask, api, *pages)
+
+    assert raised.value.outcome == "not_applied"
+    assert len(api.sent) == len(set(pages)) + 2
+
+
+async def test_iterate_remembers_rows_beyond_the_page_before_in_bounded_memory() -> None:
+    """Row 1 is pushed along over all pages; what lies more than 20,000 rows back is given again."""
+
+    class Sender:
+        async def send(self, operation: Any) -> Any:
+            number = operation.query.page
+            ids = [1, *range(number * 200, number * 200 + 199)] if number <= 110 else []
+            rows = tuple(Transaction(gameball_transaction_id=str(each)) for each in ids)
+            return TransactionPage(transactions=rows)
+
+        send_regardless = send
+
+    reader: Transactions[Async] = Transactions(Async, cast("Any", Sender()))
+    rows = [row.gameball_transaction_id async for row in reader.iterate()]
+
+    assert rows[:201].count("1") == 1
+    assert rows.count("1") == 2
+    assert len(set(rows)) == 110 * 199 + 1
 
 
 async def test_iterate_ends_on_an_empty_page_whatever_the_total_says(ask: Ask, api: MockApi) -> None:
