@@ -167,7 +167,7 @@ class _Client(ResourceBase[Mode]):
             path: Below the base URL, as in "/integrations/player/player123"; what is escaped in it stays so.
             query: Names and values; None values are left out.
             json: The body, as plain JSON.
-            replay: What may be done when the answer is lost. By default GET and HEAD are repeated, the rest is not.
+            replay: What may be done when no answer comes. By default GET and HEAD are repeated, the rest is not.
 
         Raises:
             GameballError: Whatever went wrong; its `outcome` tells what became of the request.
@@ -263,7 +263,7 @@ class AsyncGameball(_Client[Async]):
         return await self._delivery.send(operation)
 
     async def deliver(self, operation: Operation[T]) -> "Delivered[T]":
-        """Carry out an operation and tell how it went: the value, the attempts, the answer itself."""
+        """Carry out an operation and say how it went: the value, the attempts, the answer itself."""
         return await self._delivery.deliver(operation)
 
     async def aclose(self) -> None:
@@ -354,7 +354,7 @@ class Gameball(_Client[Sync]):
         return loop_thread.run(self._delivery.send, operation)
 
     def deliver(self, operation: Operation[T]) -> "Delivered[T]":
-        """Carry out an operation and tell how it went: the value, the attempts, the answer itself."""
+        """Carry out an operation and say how it went: the value, the attempts, the answer itself."""
         return loop_thread.run(self._delivery.deliver, operation)
 
     def close(self) -> None:

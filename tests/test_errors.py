@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gameball import errors
+from gameball.codes import CODES, api_error
 from gameball.errors import (
     AlreadyCancelledError,
     APIError,
@@ -35,7 +36,6 @@ from gameball.errors import (
     TransactionNotFoundError,
     TransactionTimeTakenError,
     UnexpectedAnswerError,
-    api_error,
     printable,
 )
 
@@ -268,7 +268,7 @@ def test_a_refusal_is_told_by_its_code(code: int, kind: type[APIError], status: 
 
 
 def test_the_table_holds_no_number_beyond_those_told_here() -> None:
-    numbers = [number for code in errors.CODES for number in (code.v3, code.v4) if number is not None]
+    numbers = [number for code in CODES for number in (code.v3, code.v4) if number is not None]
 
     assert sorted(numbers) == sorted(number for number, _ in EVERY_NUMBER)
 

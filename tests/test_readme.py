@@ -14,6 +14,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from gameball import cli, errors
+from gameball.codes import CODES
 from gameball.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -208,7 +209,7 @@ def test_every_error_and_every_code_is_in_the_table_of_errors() -> None:
     page = PAGES["docs/errors.md"]
     kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
     assert {name for name in kinds if f"| `{name}`" not in page} == {"GameballError"}
-    for code in errors.CODES:
+    for code in CODES:
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{code.error.__name__}`")]
         numbers = re.findall(r"\d+", row)
         assert {str(number) for number in (code.v3, code.v4) if number is not None} <= set(numbers)

@@ -1,6 +1,7 @@
 """The house, and which way its imports point."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "gameball"
 
-GROUND = {"version", "errors", "settings", "models"}
+GROUND = {"version", "errors", "codes", "settings", "models"}
 ON_CORE = GROUND | {"core"}
 ON_RESOURCES = ON_CORE | {"resources"}
 ON_BULK = ON_RESOURCES | {"bulk"}
@@ -22,6 +23,7 @@ ON_CLIENT = ON_BULK | {"client"}
 MAY_IMPORT = {
     "version": set(),
     "errors": {"version"},
+    "codes": {"errors", "version"},
     "settings": {"errors", "version"},
     "models": {"settings", "errors", "version"},
     "core": GROUND,
@@ -158,3 +160,37 @@ def test_a_sandbox_starts_without_the_console_s_templates() -> None:
     code = "import sys; from gameball.sandbox import Sandbox\nwith Sandbox(): print('jinja2' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert ended.stdout == "False\n"
+
+
+LONGEST = 400
+PAGES_OF_THEIR_OWN = {"models/transactions.py", "resources/transactions.py"}
+"""One API page is one file, however long the page is."""
+
+
+@pytest.mark.parametrize("file", MODULES.values(), ids=lambda file: str(file.relative_to(HOUSE)))
+def test_a_file_is_read_in_one_go(file: Path) -> None:
+    if str(file.relative_to(HOUSE)) not in PAGES_OF_THEIR_OWN:
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+FORMER_WORDS = (
+    *("Awaiting", "Face", "Faced", "portal", "errand", "in_caller", "farewell", "passage"),
+    *("overtaken", "withdrawn", "keeper", "lent", "alarm", "judge", "verdict", "NEVER_LEFT", "SHUT_OUT"),
+    *("gone_is_done", "pace", "SHUT", "PROBING", "courier", "journaled", "put_back", "note_batch"),
+    "other manners",
+)
+"""What things were called before they had the field's own names: see the words in .github/CONTRIBUTING.md."""
+
+
+@pytest.mark.parametrize("word", FORMER_WORDS)
+def test_a_thing_goes_by_one_name(word: str) -> None:
+    written = re.compile(rf"\b{word}\b")
+    found = [
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for folder in ("gameball", "tests", "docs", ".github")
+        for file in sorted((ROOT / folder).rglob("*"))
+        if file.suffix in (".py", ".md") and file != Path(__file__)
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if written.search(line)
+    ]
+    assert found == []

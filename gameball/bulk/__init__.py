@@ -1,1 +1,1 @@
-"""Many rows in one run: planned, sent, journaled, resumed, reported."""
+"""Many rows in one run: planned, sent, kept in a journal, resumed, reported."""

@@ -14,11 +14,12 @@ from urllib.parse import quote
 
 import attrs
 
+from gameball.codes import api_error
 from gameball.core import converter, scalars
 from gameball.core.http import Request, Response
 from gameball.core.operation import Operation, Replay
 from gameball.core.scalars import UnreadableError
-from gameball.errors import APIError, InvalidRequestError, UnexpectedAnswerError, api_error
+from gameball.errors import APIError, InvalidRequestError, UnexpectedAnswerError
 from gameball.models.shared import PlayerRequest, integer, refuse
 from gameball.models.transactions import TransactionStatus
 

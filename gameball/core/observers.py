@@ -80,7 +80,7 @@ class Call:
     Attributes:
         operation, method, path, transaction_id: Of the call.
         attempts, lookups: How many times the request was tried, and the transaction looked up.
-        settled_by: What told the outcome; None while the call runs, and where nothing did.
+        settled_by: What decided the outcome; None while the call runs, and where nothing did.
         error: What the call raised, a cancellation included.
     """
 
@@ -138,7 +138,7 @@ class Observers:
             _run(method, attempt)
 
     def ended(self, call: Call, outcome: Outcome, tokens: Sequence[Any]) -> None:
-        """Report a call's end, to whoever was told last of its start first, so that what they open nests."""
+        """Report a call's end, to whoever heard last of its start first, so that what they open nests."""
         for observer, token in reversed(list(zip(self.of_calls, tokens, strict=True))):
             _run(getattr(observer, "ended", None), call, outcome, token)
 

@@ -1,4 +1,4 @@
-"""Values of the transactions page: what is asked, then what is answered.
+"""Values of the transactions page: requests, then answers.
 
 Money is `Decimal`, points are `int`, times are aware and in UTC. Requests are checked when they are made and
 raise `InvalidRequestError`.
@@ -96,7 +96,7 @@ class CouponType(OpenEnum):
     CUSTOM = "custom"
 
 
-# --- what is asked
+# --- requests
 
 
 @frozen(kw_only=True)

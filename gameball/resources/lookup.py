@@ -47,7 +47,7 @@ Evidence: TypeAlias = Finding[T] | GameballError
 
 @frozen(kw_only=True)
 class ExactTransaction(Transaction):
-    """A row whose id counts only as it was written: a number may have been rounded, or have lost its zeros."""
+    """A row whose id counts only as it was written: a number may have been rounded, or lack its zeros."""
 
     transaction_id: ExactId | None = None
 

@@ -339,8 +339,8 @@ class Transactions(Resource[Mode]):
     ) -> Hold:
         """Set points aside until the checkout is done, for ten minutes unless the account says otherwise.
 
-        API page: Transactions, POST Hold Points. A hold has no id of yours: when its answer is lost, nothing can
-        tell whether it was made, and it is never sent again by itself.
+        API page: Transactions, POST Hold Points. A hold has no id of yours: when no answer comes, it
+        cannot be looked up, and it is never sent again by itself.
 
         Args:
             player_unique_id: The player's id in your system.
@@ -489,8 +489,8 @@ class Transactions(Resource[Mode]):
     ) -> Coupon:
         """Turn a player's points into a coupon.
 
-        API page: Transactions, POST Create Coupon. A coupon has no id of yours: when its answer is lost, nothing
-        can tell whether it was made, and it is never sent again by itself.
+        API page: Transactions, POST Create Coupon. A coupon has no id of yours: when no answer comes, it
+        cannot be looked up, and it is never sent again by itself.
 
         Args:
             player_unique_id: The player's id in your system.

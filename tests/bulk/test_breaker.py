@@ -1,4 +1,4 @@
-"""A run while the API fails: it pauses, probes with one row, and ends when that lasts; nothing is lost or doubled."""
+"""A run while the API fails: it pauses, probes with one row, and ends when that lasts; no row is missed or doubled."""
 
 import asyncio
 import time
@@ -94,7 +94,7 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def told(status: int | None, operation: str = "transactions.cashback", headers: Any = None) -> Attempt:
+def attempt_with(status: int | None, operation: str = "transactions.cashback", headers: Any = None) -> Attempt:
     return Attempt(
         operation=operation,
         number=1,
@@ -114,13 +114,13 @@ def breaker_of(limit: int, patience: float) -> CircuitBreaker:
 
 def trip(breaker: CircuitBreaker) -> None:
     for _ in range(IN_A_ROW):
-        breaker.note(told(503))
+        breaker.note(attempt_with(503))
 
 
 async def test_a_success_in_between_ends_a_row_of_failures(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     for status in ([503] * (IN_A_ROW - 1) + [200]) * 3:
-        breaker.note(told(status))
+        breaker.note(attempt_with(status))
     assert breaker.closed
     assert clock.now == 1000
 
@@ -133,11 +133,11 @@ async def test_after_a_pause_one_row_probes_and_its_success_opens_at_half_the_wi
     clock.now += FIRST_PAUSE
     assert breaker.admits(0)
     assert not breaker.admits(0)
-    breaker.note(told(200))
+    breaker.note(attempt_with(200))
 
     assert [breaker.admits(flying) for flying in (3, 4, 7)] == [True, False, False]
     for _ in range(4):
-        breaker.note(told(200))
+        breaker.note(attempt_with(200))
     assert [breaker.admits(flying) for flying in (7, 8)] == [True, False]
     assert breaker.pauses == 1
 
@@ -151,7 +151,7 @@ async def test_each_probe_that_fails_makes_the_pause_longer_up_to_a_bound(clock:
         while not breaker.admits(0):
             clock.now += 0.5
         pauses.append(clock.now - began)
-        breaker.note(told(None))
+        breaker.note(attempt_with(None))
 
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30, 30]
     assert pauses[-1] == LONGEST_PAUSE
@@ -162,7 +162,7 @@ async def test_what_was_on_its_way_when_the_gate_shut_says_nothing_new(clock: Cl
     breaker = breaker_of(8, 300)
     trip(breaker)
     for _ in range(50):
-        breaker.note(told(503))
+        breaker.note(attempt_with(503))
     clock.now += FIRST_PAUSE
     assert breaker.admits(0)
 
@@ -170,7 +170,7 @@ async def test_what_was_on_its_way_when_the_gate_shut_says_nothing_new(clock: Cl
 async def test_a_longer_wait_that_is_asked_for_meanwhile_is_kept(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     for seconds in ("5", "60", "7"):
-        breaker.note(told(429, headers={"Retry-After": seconds}))
+        breaker.note(attempt_with(429, headers={"Retry-After": seconds}))
     clock.now += 59
     assert not breaker.admits(0)
     clock.now += 1
@@ -181,10 +181,10 @@ async def test_a_longer_wait_that_is_asked_for_meanwhile_is_kept(clock: Clock) -
 async def test_a_look_up_that_is_answered_after_the_pause_is_as_good_as_a_probe(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     trip(breaker)
-    breaker.note(told(200, "transactions.list"))
+    breaker.note(attempt_with(200, "transactions.list"))
     assert not breaker.closed
     clock.now += FIRST_PAUSE
-    breaker.note(told(200, "transactions.list"))
+    breaker.note(attempt_with(200, "transactions.list"))
     assert breaker.closed
 
 
@@ -203,7 +203,7 @@ async def test_the_gate_gives_up_when_its_patience_is_over(clock: Clock) -> None
     for _ in range(3):
         clock.now += 1.5
         if breaker.admits(0):
-            breaker.note(told(None))
+            breaker.note(attempt_with(None))
 
     assert not breaker.closed
     assert not breaker.admits(0)

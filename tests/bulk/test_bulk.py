@@ -289,14 +289,14 @@ async def test_progress_is_told_on_the_way_and_at_the_end(api: Api, caller: Asyn
         await asyncio.sleep(0.01)
 
     api.answer = answer
-    told: list[BulkReport] = []
-    report = await caller.bulk.run(pays(200), concurrency=4, on_progress=told.append)
+    reports: list[BulkReport] = []
+    report = await caller.bulk.run(pays(200), concurrency=4, on_progress=reports.append)
 
-    settled = [one.settled for one in told]
+    settled = [one.settled for one in reports]
     assert len(settled) > 1
     assert settled == sorted(settled)
-    assert told[-1] == report
-    assert told[0] is not report
+    assert reports[-1] == report
+    assert reports[0] is not report
 
 
 async def test_an_error_in_what_is_told_ends_the_run_in_good_order(api: Api, caller: AsyncGameball) -> None:
@@ -317,14 +317,14 @@ async def test_an_error_in_what_is_told_ends_the_run_in_good_order(api: Api, cal
 async def test_an_error_in_what_is_told_ends_the_run_the_same_way_before_anything_is_sent(
     api: Api, caller: AsyncGameball
 ) -> None:
-    told = asyncio.Event()
+    heard = asyncio.Event()
 
     def fail(_: BulkReport) -> None:
-        told.set()
+        heard.set()
         raise ZeroDivisionError
 
     async def rows() -> AsyncIterator[CashbackRequest]:
-        await told.wait()
+        await heard.wait()
         yield pay(0)
 
     with pytest.raises(BulkStoppedError) as stopped:
@@ -440,9 +440,9 @@ async def test_an_error_that_nobody_expected_ends_the_run_and_is_told(
     async def carry(*arguments: Any) -> Any:
         if len(api.ids) > 20:
             raise ZeroDivisionError
-        return await settle(*arguments)
+        return await send_rows(*arguments)
 
-    settle = CallSender.send_rows
+    send_rows = CallSender.send_rows
     monkeypatch.setattr(CallSender, "send_rows", carry)
     with pytest.raises(BulkStoppedError) as stopped:
         await caller.bulk.run(pays(100), concurrency=4)
@@ -474,10 +474,10 @@ def test_the_plain_face_reads_rows_and_tells_progress_in_the_callers_thread(plai
             threads.add(threading.get_ident())
             yield row
 
-    def tell(_: BulkReport) -> None:
+    def complain_of_progress(_: BulkReport) -> None:
         threads.add(threading.get_ident())
 
-    report = plain.bulk.run(rows(), on_progress=tell)
+    report = plain.bulk.run(rows(), on_progress=complain_of_progress)
 
     assert report.applied == 600
     assert threads == {threading.get_ident()}

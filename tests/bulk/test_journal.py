@@ -385,7 +385,7 @@ def scribble(path: Path) -> None:
         "a database",
         "scribbled",
         "cut",
-        "a page lost",
+        "a page missing",
         "a state",
         "points",
         "no account",

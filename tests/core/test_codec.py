@@ -1,4 +1,4 @@
-"""What goes onto the wire to the byte, and what is made of whatever comes back."""
+"""What goes out to the byte, and what is made of whatever comes back."""
 
 import json
 import math
@@ -824,9 +824,9 @@ def test_what_lacks_its_essence_is_no_answer(operation: Operation[Any], key: str
     sample.pop(key)
     body = sample if emptiness is ... else {**sample, key: emptiness}
 
-    with pytest.raises(UnexpectedAnswerError, match=f"{key} is missing") as told:
+    with pytest.raises(UnexpectedAnswerError, match=f"{key} is missing") as raised:
         decode(operation, answer(json.dumps(body)))
-    assert told.value.status == 200
+    assert raised.value.status == 200
 
 
 @pytest.mark.parametrize("operation", VALUED, ids=named)
@@ -877,12 +877,12 @@ def test_a_row_without_its_id_is_no_answer() -> None:
 def test_what_is_not_the_apis_is_told_without_what_it_held(
     operation: Operation[Any], body: bytes, problem: str
 ) -> None:
-    with pytest.raises(UnexpectedAnswerError) as told:
+    with pytest.raises(UnexpectedAnswerError) as raised:
         decode(operation, answer(body, headers={"X-Request-Id": "r1"}))
 
-    assert str(told.value) == f"the answer could not be read: {problem} (HTTP 200, request_id=r1)"
-    assert told.value.__cause__ is None
-    assert told.value.__context__ is None
+    assert str(raised.value) == f"the answer could not be read: {problem} (HTTP 200, request_id=r1)"
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
 
 
 @pytest.mark.parametrize("rows", ["{}", '"x"', "5", "true"])
@@ -906,9 +906,9 @@ def test_but_a_page_of_a_proxy_does_not_say_that_it_is_done(body: bytes) -> None
 @pytest.mark.parametrize("operation", ALL, ids=named)
 @pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308])
 def test_a_redirect_is_never_an_answer(operation: Operation[Any], status: int) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="a redirect, which is never followed; check base_url") as told:
+    with pytest.raises(UnexpectedAnswerError, match="a redirect, which is never followed; check base_url") as raised:
         decode(operation, answer("{}", status, {"Location": "https://elsewhere.example"}))
-    assert told.value.status == status
+    assert raised.value.status == status
 
 
 # --- in: the answer to another request
@@ -1086,10 +1086,10 @@ def test_what_has_no_spelling_in_a_query_is_refused_by_name(value: Any) -> None:
 
 @pytest.mark.parametrize("operation", ALL, ids=named)
 def test_a_refusal_tells_its_status_code_and_message(operation: Operation[Any]) -> None:
-    with pytest.raises(DuplicateTransactionError) as told:
+    with pytest.raises(DuplicateTransactionError) as raised:
         decode(operation, answer('{"code":305,"message":"Transaction id exists"}', 422))
 
-    error = told.value
+    error = raised.value
     assert (error.status, error.code, error.message, error.request_id) == (422, 305, "Transaction id exists", None)
 
 
@@ -1121,21 +1121,21 @@ def test_a_code_is_read_in_any_spelling(key: str, code: str) -> None:
     ids=lambda value: repr(value)[:30],
 )
 def test_a_refusal_needs_no_body_that_makes_sense(status: int, body: bytes, kind: type[APIError]) -> None:
-    with pytest.raises(APIError) as told:
+    with pytest.raises(APIError) as raised:
         decode(CASHBACK, answer(body, status))
 
-    assert type(told.value) is kind
-    assert told.value.code is None
-    assert told.value.message == f"HTTP {status} without a reason"
+    assert type(raised.value) is kind
+    assert raised.value.code is None
+    assert raised.value.message == f"HTTP {status} without a reason"
 
 
 def test_what_the_api_says_becomes_one_printable_line() -> None:
     message = "first\r\nsecond\t\x1b[31mred\x00 xxx"
 
-    with pytest.raises(BadRequestError) as told:
+    with pytest.raises(BadRequestError) as raised:
         decode(CASHBACK, answer(json.dumps({"message": message}), 400))
 
-    assert told.value.message == "first second [31mred xxx"
+    assert raised.value.message == "first second [31mred xxx"
 
 
 def test_the_requests_name_is_taken_from_the_body_or_a_header() -> None:
@@ -1145,9 +1145,9 @@ def test_the_requests_name_is_taken_from_the_body_or_a_header() -> None:
         ("{}", {"Request-Id": "other-header"}, "other-header"),
         ('{"requestId":5}', {}, None),
     ):
-        with pytest.raises(BadRequestError) as told:
+        with pytest.raises(BadRequestError) as raised:
             decode(CASHBACK, answer(body, 400, headers))
-        assert told.value.request_id == name
+        assert raised.value.request_id == name
     assert request_id(answer("")) is None
 
 
@@ -1353,9 +1353,9 @@ OTP_SENT = '{"code":1,"message":"One time password was sent"}'
 
 @pytest.mark.parametrize("code", ["1", "1.0", "0", "true", "{}", "[]", "-7", "1e3"])
 def test_an_answers_own_code_is_never_a_coupon(code: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="code is not a string") as told:
+    with pytest.raises(UnexpectedAnswerError, match="code is not a string") as raised:
         decode(COUPON, answer(f'{{"code":{code},"message":"One time password was sent"}}'))
-    assert told.value.status == 200
+    assert raised.value.status == 200
 
 
 def test_not_even_where_the_case_drifts() -> None:

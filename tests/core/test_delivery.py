@@ -638,7 +638,7 @@ A_REFUND = Server.answer({"transactions": [{**ROW, "type": "Refund"}], "count": 
 AN_ORDER = Server.answer({"orderTransactions": [{"gameballTransactionId": "1", "transactionId": "t1"}], "total": 1})
 
 
-def told(attempts: list[Attempt]) -> list[tuple[str, int, int | None, str]]:
+def steps_of(attempts: list[Attempt]) -> list[tuple[str, int, int | None, str]]:
     return [(seen.operation.removeprefix("transactions."), seen.number, seen.status, seen.next) for seen in attempts]
 
 
@@ -656,7 +656,7 @@ async def test_an_observer_is_told_of_every_exchange_and_of_what_comes_next(
     )
     await WRITES["cashback"](awaited(server.base_url, retries=QUICK, observers=[attempts.append]))
 
-    assert told(attempts) == [
+    assert steps_of(attempts) == [
         ("cashback", 1, 429, "resend"),
         ("cashback", 2, 500, "look_up"),
         ("list", 1, None, "look_up"),
@@ -677,7 +677,7 @@ async def test_an_observer_is_told_of_a_refusal(server: Server, awaited: MakeAwa
     server.script(server.refusal(309))
     await failure_of(WRITES["hold"], awaited(server.base_url, observers=[attempts.append]))
 
-    assert told(attempts) == [("hold", 1, 422, "raise")]
+    assert steps_of(attempts) == [("hold", 1, 422, "raise")]
 
 
 async def test_an_observer_is_told_of_both_reads_that_settle_a_refund(server: Server, awaited: MakeAwaited) -> None:
@@ -685,7 +685,7 @@ async def test_an_observer_is_told_of_both_reads_that_settle_a_refund(server: Se
     server.script("close", A_REFUND, AN_ORDER)
     await WRITES["refund"](awaited(server.base_url, observers=[attempts.append]))
 
-    assert [operation for operation, *_ in told(attempts)] == ["refund", "list", "for_order"]
+    assert [operation for operation, *_ in steps_of(attempts)] == ["refund", "list", "for_order"]
 
 
 @pytest.mark.parametrize("face", ["awaited", "plain"])

@@ -12,6 +12,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, strategies as st
 
+from gameball.codes import api_error
 from gameball.core.http import Failure, Fault, retry_after
 from gameball.core.operation import Absent, Different, Found, Operation, Replay
 from gameball.core.retry import (
@@ -43,7 +44,6 @@ from gameball.errors import (
     TimedOutError,
     TransactionTimeTakenError,
     UnexpectedAnswerError,
-    api_error,
 )
 from gameball.settings import Retries
 from tests.support import calls
@@ -150,8 +150,8 @@ def for_each_problem(problems: list[Any]) -> Callable[[Callable[..., None]], Cal
     return decorate
 
 
-class Told:
-    """A course that is told one end after another, with the clock at the end of each wait."""
+class Walk:
+    """The state of a call, taken through one end after another, with the clock at the end of each wait."""
 
     def __init__(
         self,
@@ -164,23 +164,23 @@ class Told:
     ) -> None:
         self.now = 0.0
         self.budget = Budget(budget)
-        self.course = CallState(
+        self.state = CallState(
             operation=CALLS[call], retries=retries, deadline=total, budget=self.budget, chance=lambda: chance
         )
         self.step: Step = Send(0.0)
 
     def then(self, *events: Event) -> Step:
-        """Tell what came of the step before, each after its wait; a look-up where one was asked for."""
+        """Say what came of the step before, each after its wait; a look-up where one was asked for."""
         for event in events:
-            assert isinstance(self.step, Send | LookUp), "the course has ended"
+            assert isinstance(self.step, Send | LookUp), "the call has ended"
             self.now += self.step.wait
-            # An error is told once: what becomes of it must not reach another test.
+            # An error is used once: what becomes of it must not reach another test.
             event = copy.copy(event)  # noqa: PLW2901
             if isinstance(self.step, LookUp):
-                self.step = self.course.after_look_up(event, self.now)
+                self.step = self.state.after_look_up(event, self.now)
             else:
                 assert not isinstance(event, Found | Different | Absent)
-                self.step = self.course.after_send(event, self.now)
+                self.step = self.state.after_send(event, self.now)
         return self.step
 
     def ends(self, *events: Event) -> GameballError:
@@ -216,7 +216,7 @@ def test_each_end_says_one_thing_about_the_request(problem: Problem, disposition
 @pytest.mark.parametrize("call", CALLS)
 @for_each_problem([*NOT_SENT, *DEFERRED])
 def test_what_was_surely_not_applied_is_sent_again(call: str, problem: Problem) -> None:
-    step = Told(call).then(problem)
+    step = Walk(call).then(problem)
 
     assert isinstance(step, Send)
     assert 0 < step.wait <= 1.0
@@ -226,40 +226,40 @@ def test_what_was_surely_not_applied_is_sent_again(call: str, problem: Problem) 
 @for_each_problem([*NOT_SENT, *DEFERRED])
 @pytest.mark.parametrize("call", CALLS)
 def test_but_no_oftener_than_the_settings_say(call: str, problem: Problem) -> None:
-    told = Told(call, retries=Retries(attempts=3))
+    walk = Walk(call, retries=Retries(attempts=3))
 
-    assert isinstance(told.then(problem, problem), Send)
-    assert isinstance(told.then(problem), GiveUp)
-    assert told.course.sends == 3
-    assert isinstance(Told(call, retries=Retries(attempts=1)).then(problem), GiveUp)
+    assert isinstance(walk.then(problem, problem), Send)
+    assert isinstance(walk.then(problem), GiveUp)
+    assert walk.state.sends == 3
+    assert isinstance(Walk(call, retries=Retries(attempts=1)).then(problem), GiveUp)
 
 
 @for_each_problem([*NOT_SENT, *DEFERRED])
 @pytest.mark.parametrize("call", CALLS)
 def test_nor_when_the_wait_does_not_fit_into_what_is_left(call: str, problem: Problem) -> None:
-    assert isinstance(Told(call, total=0.0).then(problem), GiveUp)
-    assert isinstance(Told(call, total=-1.0).then(problem), GiveUp)
-    assert isinstance(Told(call, total=0.2).then(problem), GiveUp)
+    assert isinstance(Walk(call, total=0.0).then(problem), GiveUp)
+    assert isinstance(Walk(call, total=-1.0).then(problem), GiveUp)
+    assert isinstance(Walk(call, total=0.2).then(problem), GiveUp)
 
 
 @pytest.mark.parametrize("call", CALLS)
 @for_each_problem([*NOT_SENT, *DEFERRED])
 def test_nor_without_a_budget(call: str, problem: Problem) -> None:
-    told = Told(call, budget=0.9)
+    walk = Walk(call, budget=0.9)
 
-    error = told.ends(problem)
+    error = walk.ends(problem)
 
     assert error.outcome == "not_applied"
-    assert told.budget.left == 0.9
+    assert walk.budget.left == 0.9
 
 
 @for_each_problem([*NOT_SENT, *DEFERRED])
 def test_each_resend_takes_one_from_the_budget(problem: Problem) -> None:
-    told = Told(budget=2.0)
+    walk = Walk(budget=2.0)
 
-    assert isinstance(told.then(problem, problem), Send)
-    assert told.budget.left == 0
-    assert isinstance(told.then(problem), GiveUp)
+    assert isinstance(walk.then(problem, problem), Send)
+    assert walk.budget.left == 0
+    assert isinstance(walk.then(problem), GiveUp)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -267,7 +267,7 @@ def test_each_resend_takes_one_from_the_budget(problem: Problem) -> None:
     "before", [[], [DEFERRED[0]], [UNSENT]], ids=["first", "after 429", "after one that never left"]
 )
 def test_an_untrusted_certificate_is_not_tried_again(call: str, before: list[Problem]) -> None:
-    error = Told(call).ends(*before, UNTRUSTED)
+    error = Walk(call).ends(*before, UNTRUSTED)
 
     assert type(error) is ConnectionFailedError
     assert error.outcome == "not_applied"
@@ -275,7 +275,7 @@ def test_an_untrusted_certificate_is_not_tried_again(call: str, before: list[Pro
 
 @pytest.mark.parametrize("call", SAFE_WRITES)
 def test_nor_is_it_after_a_lost_try(call: str) -> None:
-    error = Told(call).ends(LOST, UNTRUSTED)
+    error = Walk(call).ends(LOST, UNTRUSTED)
 
     assert type(error) is OutcomeUnknownError
 
@@ -286,7 +286,7 @@ def test_nor_is_it_after_a_lost_try(call: str) -> None:
     ("total", "kind"), [(0.01, ConnectionFailedError), (0.0, TimedOutError), (-1.0, TimedOutError)]
 )
 def test_what_never_left_ends_as_not_applied(call: str, problem: Failure, total: float, kind: type) -> None:
-    error = Told(call, total=total).ends(problem)
+    error = Walk(call, total=total).ends(problem)
 
     assert type(error) is kind
     assert error.outcome == "not_applied"
@@ -296,7 +296,7 @@ def test_what_never_left_ends_as_not_applied(call: str, problem: Failure, total:
 @pytest.mark.parametrize("call", CALLS)
 @for_each_problem(DEFERRED)
 def test_what_was_put_off_once_too_often_raises_what_the_api_said(call: str, problem: APIError) -> None:
-    error = Told(call).ends(problem, problem, problem, problem)
+    error = Walk(call).ends(problem, problem, problem, problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "not_applied"
@@ -311,7 +311,7 @@ def test_what_was_put_off_once_too_often_raises_what_the_api_said(call: str, pro
 )
 @for_each_problem([*CLEAR, *DUPLICATE, *FATAL])
 def test_a_refusal_is_raised_at_once(call: str, before: list[Problem], problem: GameballError) -> None:
-    error = Told(call).ends(*before, problem)
+    error = Walk(call).ends(*before, problem)
 
     assert type(error) is type(problem)
     assert str(error) == str(problem)
@@ -326,7 +326,7 @@ def test_a_refusal_is_raised_at_once(call: str, before: list[Problem], problem: 
 def test_so_is_a_keyed_writes_unless_it_calls_it_a_duplicate(
     call: str, before: list[Problem], problem: GameballError
 ) -> None:
-    error = Told(call).ends(*before, problem)
+    error = Walk(call).ends(*before, problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "not_applied"
@@ -337,7 +337,7 @@ def test_so_is_a_keyed_writes_unless_it_calls_it_a_duplicate(
 def test_a_refused_key_or_programme_ends_a_keyed_write_after_a_lost_try_as_unknown(
     call: str, problem: GameballError
 ) -> None:
-    error = Told(call).ends(LOST, Absent(), Absent(), problem)
+    error = Walk(call).ends(LOST, Absent(), Absent(), problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "unknown"
@@ -346,7 +346,7 @@ def test_a_refused_key_or_programme_ends_a_keyed_write_after_a_lost_try_as_unkno
 @pytest.mark.parametrize("call", SAFE_WRITES)
 @for_each_problem(FATAL)
 def test_and_a_safe_write_likewise(call: str, problem: GameballError) -> None:
-    error = Told(call).ends(LOST, problem)
+    error = Walk(call).ends(LOST, problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "unknown"
@@ -355,7 +355,7 @@ def test_and_a_safe_write_likewise(call: str, problem: GameballError) -> None:
 @pytest.mark.parametrize("call", READS)
 @for_each_problem([*CLEAR, *DUPLICATE, *FATAL])
 def test_but_a_read_changes_nothing_whatever_came_before(call: str, problem: GameballError) -> None:
-    error = Told(call).ends(LOST, problem)
+    error = Walk(call).ends(LOST, problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "not_applied"
@@ -363,7 +363,7 @@ def test_but_a_read_changes_nothing_whatever_came_before(call: str, problem: Gam
 
 @for_each_problem([*CLEAR, *DUPLICATE])
 def test_a_safe_write_refused_after_a_lost_try_is_unknown_with_the_code(problem: APIError) -> None:
-    error = Told("update without advice").ends(LOST, problem)
+    error = Walk("update without advice").ends(LOST, problem)
 
     assert isinstance(error, OutcomeUnknownError)
     assert error.code == problem.code
@@ -375,19 +375,19 @@ GONE = [problem for problem in CLEAR if isinstance(problem, NotFoundError) and p
 
 @for_each_problem(GONE)
 def test_a_hold_that_is_gone_after_a_lost_reversal_was_reversed(problem: APIError) -> None:
-    assert Told("reverse_hold").then(LOST, problem) == Settled(None, "answer")
-    assert Told("reverse_hold").then(LOST, UNSENT, problem) == Settled(None, "answer")
+    assert Walk("reverse_hold").then(LOST, problem) == Settled(None, "answer")
+    assert Walk("reverse_hold").then(LOST, UNSENT, problem) == Settled(None, "answer")
 
 
 @for_each_problem([problem for problem in [*CLEAR, *DUPLICATE] if problem not in GONE])
 def test_but_no_other_refusal_says_that_it_is_done_nor_a_404_without_a_code(
     problem: APIError,
 ) -> None:
-    assert type(Told("reverse_hold").ends(LOST, problem)) is OutcomeUnknownError
+    assert type(Walk("reverse_hold").ends(LOST, problem)) is OutcomeUnknownError
 
 
 def test_nor_does_a_hold_that_was_never_there() -> None:
-    error = Told("reverse_hold").ends(UNSENT, HoldNotFoundError("none", status=422, code=307))
+    error = Walk("reverse_hold").ends(UNSENT, HoldNotFoundError("none", status=422, code=307))
 
     assert type(error) is HoldNotFoundError
     assert error.outcome == "not_applied"
@@ -399,7 +399,7 @@ def test_nor_does_a_hold_that_was_never_there() -> None:
 @pytest.mark.parametrize("call", [*READS, *SAFE_WRITES])
 @for_each_problem(UNKNOWN)
 def test_what_is_safe_is_sent_again(call: str, problem: Problem) -> None:
-    assert Told(call).then(problem) == Send(1.0)
+    assert Walk(call).then(problem) == Send(1.0)
 
 
 @pytest.mark.parametrize("call", NEVER)
@@ -408,7 +408,7 @@ def test_what_is_safe_is_sent_again(call: str, problem: Problem) -> None:
 )
 @for_each_problem(UNKNOWN)
 def test_a_write_without_a_key_is_never_sent_again(call: str, before: list[Problem], problem: Problem) -> None:
-    error = Told(call).ends(*before, problem)
+    error = Walk(call).ends(*before, problem)
 
     assert type(error) is OutcomeUnknownError
     reason = problem.reason if isinstance(problem, Failure) else problem.message
@@ -417,7 +417,7 @@ def test_a_write_without_a_key_is_never_sent_again(call: str, before: list[Probl
 
 @for_each_problem(UNKNOWN)
 def test_nor_is_a_get_that_must_not_be_sent_twice_and_it_may_have_been_applied(problem: Problem) -> None:
-    error = Told("get once").ends(problem)
+    error = Walk("get once").ends(problem)
 
     assert (type(error), error.outcome) == (OutcomeUnknownError, "unknown")
 
@@ -425,7 +425,7 @@ def test_nor_is_a_get_that_must_not_be_sent_twice_and_it_may_have_been_applied(p
 @pytest.mark.parametrize("call", READS)
 @for_each_problem([problem for problem in UNKNOWN if isinstance(problem, GameballError)])
 def test_a_read_raises_what_came_last(call: str, problem: GameballError) -> None:
-    error = Told(call).ends(LOST, LOST, LOST, problem)
+    error = Walk(call).ends(LOST, LOST, LOST, problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "not_applied"
@@ -442,7 +442,7 @@ def test_a_read_raises_what_came_last(call: str, problem: GameballError) -> None
     ],
 )
 def test_a_read_without_an_answer_changed_nothing(call: str, fault: Fault, kind: type) -> None:
-    error = Told(call, total=0.0).ends(failure(fault, sent=True))
+    error = Walk(call, total=0.0).ends(failure(fault, sent=True))
 
     assert type(error) is kind
     assert error.outcome == "not_applied"
@@ -451,14 +451,14 @@ def test_a_read_without_an_answer_changed_nothing(call: str, fault: Fault, kind:
 
 @pytest.mark.parametrize("call", READS)
 def test_a_read_that_last_never_left_says_that(call: str) -> None:
-    assert type(Told(call).ends(LOST, LOST, LOST, UNSENT)) is ConnectionFailedError
+    assert type(Walk(call).ends(LOST, LOST, LOST, UNSENT)) is ConnectionFailedError
 
 
 @pytest.mark.parametrize("call", SAFE_WRITES)
 @for_each_problem([*UNKNOWN, *NOT_SENT])
 def test_a_safe_write_that_may_have_been_applied_ends_as_unknown(call: str, problem: Problem) -> None:
-    for told in (Told(call, retries=Retries(attempts=2)), Told(call, budget=1.0), Told(call, total=1.01)):
-        error = told.ends(LOST, problem)
+    for walk in (Walk(call, retries=Retries(attempts=2)), Walk(call, budget=1.0), Walk(call, total=1.01)):
+        error = walk.ends(LOST, problem)
 
         assert type(error) is OutcomeUnknownError
         assert CALLS[call].check in error.message
@@ -467,7 +467,7 @@ def test_a_safe_write_that_may_have_been_applied_ends_as_unknown(call: str, prob
 @pytest.mark.parametrize("call", SAFE_WRITES)
 @for_each_problem(DEFERRED)
 def test_put_off_after_a_lost_try_it_is_unknown(call: str, problem: APIError) -> None:
-    error = Told(call, retries=Retries(attempts=2)).ends(LOST, problem)
+    error = Walk(call, retries=Retries(attempts=2)).ends(LOST, problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "unknown"
@@ -476,21 +476,21 @@ def test_put_off_after_a_lost_try_it_is_unknown(call: str, problem: APIError) ->
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem(DEFERRED)
 def test_put_off_once_too_often_after_a_lost_try_it_is_looked_up_once_more(call: str, problem: APIError) -> None:
-    told = Told(call, retries=Retries(attempts=2))
+    walk = Walk(call, retries=Retries(attempts=2))
 
-    assert told.then(LOST, Absent(), Absent(), problem) == LookUp(0.5)
-    assert type(told.ends(Absent(), Absent())) is OutcomeUnknownError
+    assert walk.then(LOST, Absent(), Absent(), problem) == LookUp(0.5)
+    assert type(walk.ends(Absent(), Absent())) is OutcomeUnknownError
 
 
 def test_the_error_keeps_what_the_api_said_last() -> None:
-    error = Told("hold").ends(ServerError("went wrong", status=500, code=13, request_id="r1"))
+    error = Walk("hold").ends(ServerError("went wrong", status=500, code=13, request_id="r1"))
 
     assert isinstance(error, OutcomeUnknownError)
     assert (error.code, error.request_id) == (13, "r1")
 
 
 def test_without_advice_there_is_no_advice() -> None:
-    error = Told("update without advice", retries=Retries(attempts=1)).ends(LOST)
+    error = Walk("update without advice", retries=Retries(attempts=1)).ends(LOST)
 
     assert isinstance(error, OutcomeUnknownError)
     assert error.message == "outcome unknown: it may have been applied (it broke)"
@@ -503,37 +503,37 @@ def test_without_advice_there_is_no_advice() -> None:
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem(UNKNOWN)
 def test_a_keyed_write_is_looked_up_after_half_a_second(call: str, problem: Problem) -> None:
-    assert Told(call).then(problem) == LookUp(0.5)
+    assert Walk(call).then(problem) == LookUp(0.5)
 
 
 @for_each_problem(UNKNOWN)
 def test_found_it_is_returned(problem: Problem) -> None:
-    told = Told()
+    walk = Walk()
 
-    assert told.then(problem, FOUND) == Settled("the value", "lookup")
-    assert (told.course.sends, told.course.look_ups) == (1, 1)
-    assert told.budget.left == 20.0
+    assert walk.then(problem, FOUND) == Settled("the value", "lookup")
+    assert (walk.state.sends, walk.state.look_ups) == (1, 1)
+    assert walk.budget.left == 20.0
 
 
 @pytest.mark.parametrize("call", KEYED)
 def test_two_absences_two_seconds_apart_allow_the_same_bytes_once_more(call: str) -> None:
-    told, nothing = Told(call), Absent()
+    walk, nothing = Walk(call), Absent()
 
-    assert told.then(LOST, nothing) == LookUp(2.0)
-    assert told.then(nothing) == Send(0.0, restamp=False)
-    assert told.now == 2.5
-    assert told.then(LOST) == LookUp(0.5)
-    assert told.then(nothing) == LookUp(2.0), "the absences before this try say nothing about it"
-    assert told.then(FOUND) == Settled("the value", "lookup")
+    assert walk.then(LOST, nothing) == LookUp(2.0)
+    assert walk.then(nothing) == Send(0.0, restamp=False)
+    assert walk.now == 2.5
+    assert walk.then(LOST) == LookUp(0.5)
+    assert walk.then(nothing) == LookUp(2.0), "the absences before this try say nothing about it"
+    assert walk.then(FOUND) == Settled("the value", "lookup")
 
 
 def test_a_second_absence_that_comes_early_is_none() -> None:
-    told = Told()
-    told.then(LOST, Absent())
-    told.step = LookUp(0.75)
+    walk = Walk()
+    walk.then(LOST, Absent())
+    walk.step = LookUp(0.75)
 
-    assert told.then(Absent()) == LookUp(1.25)
-    assert told.then(Absent()) == Send(0.0)
+    assert walk.then(Absent()) == LookUp(1.25)
+    assert walk.then(Absent()) == Send(0.0)
 
 
 UNREADABLE: list[Problem] = [*UNKNOWN, *NOT_SENT, UNTRUSTED, *DEFERRED, *CLEAR, FOREIGN[0], FOREIGN[-1], foreign(403)]
@@ -541,44 +541,44 @@ UNREADABLE: list[Problem] = [*UNKNOWN, *NOT_SENT, UNTRUSTED, *DEFERRED, *CLEAR, 
 
 @for_each_problem(UNREADABLE)
 def test_a_look_up_that_cannot_be_read_is_repeated_and_nothing_is_sent_on_it(problem: Problem) -> None:
-    told = Told(chance=0.0)
+    walk = Walk(chance=0.0)
 
     for _ in range(20):
-        assert told.then(LOST if not told.course.sends else problem) == LookUp(0.5)
-    assert told.course.sends == 1
+        assert walk.then(LOST if not walk.state.sends else problem) == LookUp(0.5)
+    assert walk.state.sends == 1
 
 
 @for_each_problem(UNREADABLE)
 def test_an_unreadable_look_up_between_two_absences_neither_counts_nor_spoils(problem: Problem) -> None:
-    told = Told(chance=0.0)
+    walk = Walk(chance=0.0)
 
-    assert told.then(LOST, problem, Absent()) == LookUp(2.0)
-    assert told.then(problem) == LookUp(0.5)
-    assert told.then(Absent()) == Send(0.0)
+    assert walk.then(LOST, problem, Absent()) == LookUp(2.0)
+    assert walk.then(problem) == LookUp(0.5)
+    assert walk.then(Absent()) == Send(0.0)
 
 
 @for_each_problem(UNREADABLE)
 def test_unreadable_until_the_time_is_up_it_is_unknown(problem: Problem) -> None:
-    told = Told(total=30.0)
-    told.then(LOST)
-    while isinstance(told.step, LookUp):
-        told.then(problem)
+    walk = Walk(total=30.0)
+    walk.then(LOST)
+    while isinstance(walk.step, LookUp):
+        walk.then(problem)
 
-    assert isinstance(told.step, GiveUp)
-    assert type(told.step.error) is OutcomeUnknownError
-    assert "(it broke)" in told.step.error.message
-    assert told.now < 30.0
-    assert told.course.look_ups < 12, "waits grow"
-    assert told.course.sends == 1
+    assert isinstance(walk.step, GiveUp)
+    assert type(walk.step.error) is OutcomeUnknownError
+    assert "(it broke)" in walk.step.error.message
+    assert walk.now < 30.0
+    assert walk.state.look_ups < 12, "waits grow"
+    assert walk.state.sends == 1
 
 
 def test_waits_between_unreadable_look_ups_grow_up_to_the_cap() -> None:
-    told = Told(total=1000.0)
-    told.then(LOST)
+    walk = Walk(total=1000.0)
+    walk.then(LOST)
 
     waits = []
     for _ in range(6):
-        step = told.then(LOST)
+        step = walk.then(LOST)
         assert isinstance(step, LookUp)
         waits.append(step.wait)
 
@@ -586,32 +586,32 @@ def test_waits_between_unreadable_look_ups_grow_up_to_the_cap() -> None:
 
 
 def test_and_start_small_again_after_the_next_try() -> None:
-    told = Told(total=1000.0)
-    told.then(LOST, LOST, LOST, LOST, Absent(), Absent())
+    walk = Walk(total=1000.0)
+    walk.then(LOST, LOST, LOST, LOST, Absent(), Absent())
 
-    assert told.then(LOST, LOST) == LookUp(1.0)
+    assert walk.then(LOST, LOST) == LookUp(1.0)
 
 
 def test_the_lists_own_wish_is_heard() -> None:
     busy = RateLimitedError("slow down", status=429, retry_after=7.0)
 
-    assert Told().then(LOST, busy) == LookUp(7.0)
-    assert type(Told(total=7.5).ends(LOST, busy)) is OutcomeUnknownError
+    assert Walk().then(LOST, busy) == LookUp(7.0)
+    assert type(Walk(total=7.5).ends(LOST, busy)) is OutcomeUnknownError
 
 
 @for_each_problem([RateLimitedError("x", status=429, retry_after=0.0), ServerError("x", status=503, retry_after=0.0)])
 def test_a_list_that_asks_for_no_wait_is_not_hammered(problem: APIError) -> None:
-    told = Told(total=30.0)
-    told.then(LOST)
-    while isinstance(told.step, LookUp) and told.course.look_ups < 1000:
-        told.then(problem)
+    walk = Walk(total=30.0)
+    walk.then(LOST)
+    while isinstance(walk.step, LookUp) and walk.state.look_ups < 1000:
+        walk.then(problem)
 
-    assert told.course.look_ups <= 60, "not even one every half a second"
+    assert walk.state.look_ups <= 60, "not even one every half a second"
 
 
 @for_each_problem(FATAL)
 def test_a_look_up_whose_key_is_refused_ends_the_call(problem: GameballError) -> None:
-    error = Told().ends(LOST, problem)
+    error = Walk().ends(LOST, problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "unknown"
@@ -620,46 +620,46 @@ def test_a_look_up_whose_key_is_refused_ends_the_call(problem: GameballError) ->
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem([*CLEAR, *DUPLICATE])
 def test_every_refusal_after_a_lost_try_is_looked_up(call: str, problem: APIError) -> None:
-    told = Told(call)
+    walk = Walk(call)
 
-    step = told.then(LOST, Absent(), Absent(), problem)
+    step = walk.then(LOST, Absent(), Absent(), problem)
 
     at_once = isinstance(problem, DuplicateTransactionError | TransactionTimeTakenError)
     assert step == LookUp(0.0 if at_once else 0.5)
-    assert told.then(FOUND) == Settled("the value", "lookup")
+    assert walk.then(FOUND) == Settled("the value", "lookup")
 
 
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem([*CLEAR, *DUPLICATE])
 def test_refused_and_absent_twice_it_is_unknown_with_the_code_and_not_sent_again(call: str, problem: APIError) -> None:
-    told = Told(call)
+    walk = Walk(call)
 
-    assert told.then(LOST, Absent(), Absent(), problem, Absent()) == LookUp(2.0)
-    error = told.ends(Absent())
+    assert walk.then(LOST, Absent(), Absent(), problem, Absent()) == LookUp(2.0)
+    error = walk.ends(Absent())
 
     assert isinstance(error, OutcomeUnknownError)
     assert error.code == problem.code
     assert problem.message in error.message
-    assert told.course.sends == 2
+    assert walk.state.sends == 2
 
 
 @for_each_problem([problem for problem in UNREADABLE if problem is not UNTRUSTED])
 def test_refused_and_unreadable_until_the_time_is_up_it_is_unknown_with_the_code(problem: Problem) -> None:
-    told = Told(total=20.0)
-    told.then(LOST, Absent(), Absent(), InsufficientBalanceError("too few", status=422, code=309))
-    while isinstance(told.step, LookUp):
-        told.then(problem)
+    walk = Walk(total=20.0)
+    walk.then(LOST, Absent(), Absent(), InsufficientBalanceError("too few", status=422, code=309))
+    while isinstance(walk.step, LookUp):
+        walk.then(problem)
 
-    assert isinstance(told.step, GiveUp)
-    assert isinstance(told.step.error, OutcomeUnknownError)
-    assert told.step.error.code == 309
-    assert told.course.sends == 2
+    assert isinstance(walk.step, GiveUp)
+    assert isinstance(walk.step.error, OutcomeUnknownError)
+    assert walk.step.error.code == 309
+    assert walk.state.sends == 2
 
 
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem(DUPLICATE)
 def test_after_a_lost_try_another_transaction_under_the_id_is_told(call: str, problem: APIError) -> None:
-    error = Told(call).ends(LOST, Absent(), Absent(), problem, Different())
+    error = Walk(call).ends(LOST, Absent(), Absent(), problem, Different())
 
     assert type(error) is DuplicateTransactionError
     assert error.outcome == "unknown"
@@ -675,26 +675,26 @@ def test_another_transaction_under_the_id_ends_a_call_in_doubt_and_nothing_is_re
         [problem, Absent(), Different()],
         [LOST, Absent(), Absent(), problem, Different()],
     ):
-        told = Told(call)
-        error = told.ends(*events)
+        walk = Walk(call)
+        error = walk.ends(*events)
 
         assert (type(error), error.outcome) == (DuplicateTransactionError, "unknown")
-        assert told.course.sends == (2 if len(events) == 5 else 1)
+        assert walk.state.sends == (2 if len(events) == 5 else 1)
 
 
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem(NOT_SENT)
 def test_a_try_that_never_left_after_a_lost_one_is_looked_up_before_the_next(call: str, problem: Problem) -> None:
-    told = Told(call)
+    walk = Walk(call)
 
-    assert told.then(LOST, Absent(), Absent(), problem) == LookUp(0.5)
-    assert told.then(Absent(), Absent()) == Send(0.0)
+    assert walk.then(LOST, Absent(), Absent(), problem) == LookUp(0.5)
+    assert walk.then(Absent(), Absent()) == Send(0.0)
 
 
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem(DEFERRED)
 def test_put_off_after_a_lost_try_that_was_not_found_it_is_sent_again(call: str, problem: APIError) -> None:
-    assert isinstance(Told(call).then(LOST, Absent(), Absent(), problem), Send)
+    assert isinstance(Walk(call).then(LOST, Absent(), Absent(), problem), Send)
 
 
 @pytest.mark.parametrize("call", KEYED)
@@ -710,22 +710,22 @@ def test_what_nobody_knows_how_to_look_up_is_not_sent_blindly_again(call: str) -
 
 @pytest.mark.parametrize("call", KEYED)
 def test_when_the_attempts_are_spent_it_is_looked_up_and_then_unknown(call: str) -> None:
-    told = Told(call)
+    walk = Walk(call)
 
     lost_and_absent: list[Event] = [LOST, Absent(), Absent()]
-    error = told.ends(*lost_and_absent * 4)
+    error = walk.ends(*lost_and_absent * 4)
 
     assert type(error) is OutcomeUnknownError
     assert CALLS[call].check in error.message
-    assert (told.course.sends, told.course.look_ups) == (4, 8)
-    assert told.budget.left == 17.0
+    assert (walk.state.sends, walk.state.look_ups) == (4, 8)
+    assert walk.budget.left == 17.0
 
 
 def test_without_a_budget_it_is_looked_up_and_not_sent_again() -> None:
-    told = Told(budget=0.0)
+    walk = Walk(budget=0.0)
 
-    assert type(told.ends(LOST, Absent(), Absent())) is OutcomeUnknownError
-    assert told.course.look_ups == 2
+    assert type(walk.ends(LOST, Absent(), Absent())) is OutcomeUnknownError
+    assert walk.state.look_ups == 2
 
 
 @pytest.mark.parametrize(
@@ -734,15 +734,15 @@ def test_without_a_budget_it_is_looked_up_and_not_sent_again() -> None:
     ids=["late", "no time to look", "no time to look twice", "late with an answer"],
 )
 def test_a_look_up_that_does_not_fit_is_not_begun(total: float, events: list[Event]) -> None:
-    assert type(Told(total=total).ends(*events)) is OutcomeUnknownError
+    assert type(Walk(total=total).ends(*events)) is OutcomeUnknownError
 
 
 def test_nor_is_a_resend_begun_when_the_time_is_up() -> None:
-    told = Told(total=2.6)
-    told.then(LOST, Absent())
-    told.now += 0.2
+    walk = Walk(total=2.6)
+    walk.then(LOST, Absent())
+    walk.now += 0.2
 
-    assert type(told.ends(Absent())) is OutcomeUnknownError
+    assert type(walk.ends(Absent())) is OutcomeUnknownError
 
 
 # --- duplicates at the first try
@@ -756,16 +756,16 @@ def test_nor_is_a_resend_begun_when_the_time_is_up() -> None:
 def test_a_duplicate_is_looked_up_at_once_and_returned_when_it_is_the_same(
     call: str, before: list[Problem], problem: APIError
 ) -> None:
-    told = Told(call)
+    walk = Walk(call)
 
-    assert told.then(*before, problem) == LookUp(0.0)
-    assert told.then(FOUND) == Settled("the value", "duplicate")
+    assert walk.then(*before, problem) == LookUp(0.0)
+    assert walk.then(FOUND) == Settled("the value", "duplicate")
 
 
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem(DUPLICATE)
 def test_another_transaction_under_the_id_is_a_duplicate_and_nothing_was_applied(call: str, problem: APIError) -> None:
-    error = Told(call).ends(problem, Different())
+    error = Walk(call).ends(problem, Different())
 
     assert isinstance(error, DuplicateTransactionError)
     assert error.outcome == "not_applied"
@@ -775,116 +775,116 @@ def test_another_transaction_under_the_id_is_a_duplicate_and_nothing_was_applied
 
 @for_each_problem(DUPLICATE)
 def test_a_duplicate_that_a_second_read_tells_apart_is_another_transaction(problem: APIError) -> None:
-    told = Told("refund")
-    settled = told.then(problem, FOUND)
+    walk = Walk("refund")
+    settled = walk.then(problem, FOUND)
     assert isinstance(settled, Settled)
-    step = told.course.after_detail(settled, Different())
+    step = walk.state.after_detail(settled, Different())
 
     assert isinstance(step, GiveUp)
     assert isinstance(step.error, DuplicateTransactionError)
     assert (step.error.outcome, step.error.code) == ("not_applied", problem.code)
 
 
-@pytest.mark.parametrize("before", [[LOST], [LOST, Absent(), Absent(), DUPLICATE[0]]], ids=["lost", "then refused"])
+@pytest.mark.parametrize("before", [[LOST], [LOST, Absent(), Absent(), DUPLICATE[0]]], ids=["in doubt", "then refused"])
 def test_a_second_read_that_lacks_a_write_in_doubt_never_makes_it_done(before: list[Event]) -> None:
-    told = Told("refund")
-    settled = told.then(*before, FOUND)
+    walk = Walk("refund")
+    settled = walk.then(*before, FOUND)
     assert isinstance(settled, Settled)
 
-    step = told.course.after_detail(settled, Different())
+    step = walk.state.after_detail(settled, Different())
     assert isinstance(step, GiveUp)
     assert (type(step.error), step.error.outcome) == (DuplicateTransactionError, "unknown")
-    assert told.course.after_detail(settled, Absent()) == settled
-    assert told.course.after_detail(settled, Found("more")) == Settled("more", "lookup")
+    assert walk.state.after_detail(settled, Absent()) == settled
+    assert walk.state.after_detail(settled, Found("more")) == Settled("more", "lookup")
 
 
 @pytest.mark.parametrize("call", KEYED)
 def test_a_duplicate_that_is_nowhere_is_looked_up_twice_and_is_unknown(call: str) -> None:
-    told = Told(call)
+    walk = Walk(call)
 
-    assert told.then(DUPLICATE[0], Absent()) == LookUp(2.0)
-    error = told.ends(Absent())
+    assert walk.then(DUPLICATE[0], Absent()) == LookUp(2.0)
+    error = walk.ends(Absent())
 
     assert type(error) is DuplicateTransactionError
     assert error.outcome == "unknown"
-    assert told.course.sends == 1
+    assert walk.state.sends == 1
 
 
 @for_each_problem([problem for problem in UNREADABLE if problem is not UNTRUSTED])
 @pytest.mark.parametrize("duplicate", DUPLICATE, ids=named)
 def test_a_duplicate_that_cannot_be_looked_up_is_unknown(problem: Problem, duplicate: APIError) -> None:
-    told = Told(total=10.0)
-    told.then(duplicate)
-    while isinstance(told.step, LookUp):
-        told.then(problem)
+    walk = Walk(total=10.0)
+    walk.then(duplicate)
+    while isinstance(walk.step, LookUp):
+        walk.then(problem)
 
-    assert isinstance(told.step, GiveUp)
-    assert type(told.step.error) is type(duplicate)
-    assert told.step.error.outcome == "unknown"
-    assert told.course.sends == 1
+    assert isinstance(walk.step, GiveUp)
+    assert type(walk.step.error) is type(duplicate)
+    assert walk.step.error.outcome == "unknown"
+    assert walk.state.sends == 1
 
 
 @for_each_problem(FATAL)
 def test_a_duplicate_whose_look_up_is_refused_is_not_said_to_be_not_applied(problem: GameballError) -> None:
-    assert Told().ends(DUPLICATE[0], problem).outcome == "unknown"
+    assert Walk().ends(DUPLICATE[0], problem).outcome == "unknown"
 
 
 @for_each_problem(DUPLICATE)
 def test_a_duplicate_without_time_to_look_is_unknown(problem: APIError) -> None:
-    error = Told(total=0.0).ends(problem)
+    error = Walk(total=0.0).ends(problem)
 
     assert type(error) is type(problem)
     assert error.outcome == "unknown"
 
 
 def test_a_taken_time_that_the_caller_gave_is_unknown_after_two_absences_for_a_list_may_lag() -> None:
-    told = Told("with its own time")
+    walk = Walk("with its own time")
 
-    assert told.then(DUPLICATE[1], Absent()) == LookUp(2.0)
-    error = told.ends(Absent())
+    assert walk.then(DUPLICATE[1], Absent()) == LookUp(2.0)
+    error = walk.ends(Absent())
 
     assert type(error) is TransactionTimeTakenError
     assert error.outcome == "unknown"
-    assert told.course.look_ups == 2
+    assert walk.state.look_ups == 2
 
 
 @pytest.mark.parametrize("call", [call for call in KEYED if call != "with its own time"])
 def test_a_taken_time_that_we_gave_is_stamped_anew(call: str) -> None:
-    told = Told(call)
+    walk = Walk(call)
 
-    assert told.then(DUPLICATE[1], Absent()) == LookUp(2.0)
-    assert told.then(Absent()) == Send(0.0, restamp=True)
-    assert told.budget.left == 19.0
-    assert told.then(DUPLICATE[1], Absent(), Absent()) == Send(0.0, restamp=True)
+    assert walk.then(DUPLICATE[1], Absent()) == LookUp(2.0)
+    assert walk.then(Absent()) == Send(0.0, restamp=True)
+    assert walk.budget.left == 19.0
+    assert walk.then(DUPLICATE[1], Absent(), Absent()) == Send(0.0, restamp=True)
 
 
 @pytest.mark.parametrize(
     ("retries", "budget"), [(Retries(attempts=1), 20.0), (Retries(), 0.0)], ids=["attempts spent", "budget empty"]
 )
 def test_a_taken_time_that_cannot_be_stamped_anew_was_still_refused(retries: Retries, budget: float) -> None:
-    error = Told(retries=retries, budget=budget).ends(DUPLICATE[1], Absent(), Absent())
+    error = Walk(retries=retries, budget=budget).ends(DUPLICATE[1], Absent(), Absent())
 
     assert type(error) is TransactionTimeTakenError
     assert error.outcome == "not_applied"
 
 
 def test_after_a_lost_try_a_taken_time_may_be_our_own_and_is_not_stamped_anew() -> None:
-    told = Told()
+    walk = Walk()
 
-    assert told.then(LOST, Absent(), Absent(), DUPLICATE[1], Absent()) == LookUp(2.0)
-    assert type(told.ends(Absent())) is OutcomeUnknownError
+    assert walk.then(LOST, Absent(), Absent(), DUPLICATE[1], Absent()) == LookUp(2.0)
+    assert type(walk.ends(Absent())) is OutcomeUnknownError
 
 
 def test_what_was_stamped_anew_and_lost_is_sent_again_as_it_was() -> None:
-    told = Told()
+    walk = Walk()
 
-    step = told.then(DUPLICATE[1], Absent(), Absent(), LOST, Absent(), Absent())
+    step = walk.then(DUPLICATE[1], Absent(), Absent(), LOST, Absent(), Absent())
 
     assert step == Send(0.0, restamp=False)
 
 
 def test_an_unreadable_look_up_does_not_stamp_anew() -> None:
-    assert Told(chance=0.0).then(DUPLICATE[1], LOST) == LookUp(0.5)
+    assert Walk(chance=0.0).then(DUPLICATE[1], LOST) == LookUp(0.5)
 
 
 # --- what something else than the API answered
@@ -893,21 +893,21 @@ def test_an_unreadable_look_up_does_not_stamp_anew() -> None:
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem(FOREIGN)
 def test_a_keyed_write_that_a_stranger_answered_is_looked_up_and_never_sent_again(call: str, problem: Problem) -> None:
-    told = Told(call)
+    walk = Walk(call)
 
-    assert told.then(problem) == LookUp(0.5)
-    assert told.then(Absent()) == LookUp(2.0)
-    error = told.ends(Absent())
+    assert walk.then(problem) == LookUp(0.5)
+    assert walk.then(Absent()) == LookUp(2.0)
+    error = walk.ends(Absent())
 
     assert (type(error), error.outcome) == (type(problem), "not_applied")
-    assert told.course.sends == 1
-    assert Told(call).then(problem, Absent(), FOUND) == Settled("the value", "lookup")
+    assert walk.state.sends == 1
+    assert Walk(call).then(problem, Absent(), FOUND) == Settled("the value", "lookup")
 
 
 @pytest.mark.parametrize("call", KEYED)
 @for_each_problem(FOREIGN)
 def test_after_a_try_in_doubt_it_is_unknown(call: str, problem: Problem) -> None:
-    error = Told(call).ends(LOST, Absent(), Absent(), problem, Absent(), Absent())
+    error = Walk(call).ends(LOST, Absent(), Absent(), problem, Absent(), Absent())
 
     assert (type(error), error.outcome) == (OutcomeUnknownError, "unknown")
 
@@ -916,7 +916,7 @@ def test_after_a_try_in_doubt_it_is_unknown(call: str, problem: Problem) -> None
 @for_each_problem(FOREIGN)
 def test_any_other_write_that_a_stranger_answered_is_unknown_at_once(call: str, problem: GameballError) -> None:
     for before in ([], [DEFERRED[0]], [UNSENT]):
-        error = Told(call).ends(*before, problem)
+        error = Walk(call).ends(*before, problem)
 
         assert type(error) is OutcomeUnknownError
         assert problem.message in error.message
@@ -927,7 +927,7 @@ def test_any_other_write_that_a_stranger_answered_is_unknown_at_once(call: str, 
 @for_each_problem(FOREIGN)
 def test_a_read_that_a_stranger_answered_raises_that(call: str, problem: GameballError) -> None:
     for before in ([], [LOST]):
-        error = Told(call).ends(*before, problem)
+        error = Walk(call).ends(*before, problem)
 
         assert (type(error), error.outcome) == (type(problem), "not_applied")
 
@@ -935,26 +935,26 @@ def test_a_read_that_a_stranger_answered_raises_that(call: str, problem: Gamebal
 @for_each_problem(FOREIGN)
 def test_a_stranger_that_answers_the_look_up_too_ends_the_call(problem: Problem) -> None:
     for first in (FOREIGN[0], foreign(403)):
-        told = Told()
-        error = told.ends(first, problem)
+        walk = Walk()
+        error = walk.ends(first, problem)
 
         assert (type(error), error.outcome) == (UnexpectedAnswerError, "unknown")
         assert "what answers at base_url is not the API" in error.message
         assert CALLS["cashback"].check in error.message
-        assert told.course.look_ups == 1
+        assert walk.state.look_ups == 1
 
 
 @for_each_problem([FOREIGN[0], foreign(403)])
 def test_a_stranger_without_time_to_look_is_unknown(problem: Problem) -> None:
-    assert type(Told(total=0.0).ends(problem)) is OutcomeUnknownError
+    assert type(Walk(total=0.0).ends(problem)) is OutcomeUnknownError
 
 
 def test_a_strangers_word_for_a_duplicate_is_none() -> None:
     error = DuplicateTransactionError("no", status=409, from_api=False)
 
-    assert Told().then(error) == LookUp(0.5)
-    assert Told().ends(error, Absent(), Absent()).outcome == "not_applied"
-    assert Told().ends(error, Different()).outcome == "unknown"
+    assert Walk().then(error) == LookUp(0.5)
+    assert Walk().ends(error, Absent(), Absent()).outcome == "not_applied"
+    assert Walk().ends(error, Different()).outcome == "unknown"
 
 
 # --- how long to wait
@@ -963,46 +963,46 @@ def test_a_strangers_word_for_a_duplicate_is_none() -> None:
 @pytest.mark.parametrize(("tries", "most"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, 8.0), (18, 8.0)])
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
 def test_waits_grow_with_full_jitter_up_to_the_cap(tries: int, most: float, chance: float) -> None:
-    told = Told(retries=Retries(attempts=100), total=10**6, chance=chance)
+    walk = Walk(retries=Retries(attempts=100), total=10**6, chance=chance)
 
-    assert told.then(*[UNSENT] * tries) == Send(chance * most)
+    assert walk.then(*[UNSENT] * tries) == Send(chance * most)
 
 
 @pytest.mark.parametrize("sends", [1023, 1024, 100_000])
 def test_the_thousandth_try_waits_like_the_tenth(sends: int) -> None:
-    told = Told(retries=Retries(attempts=10**6))
-    told.course.sends = sends
+    walk = Walk(retries=Retries(attempts=10**6))
+    walk.state.sends = sends
 
-    assert told.then(UNSENT) == Send(8.0)
+    assert walk.then(UNSENT) == Send(8.0)
 
 
 @pytest.mark.parametrize("kind", [RateLimitedError, ConcurrentRequestError])
 @pytest.mark.parametrize("call", CALLS)
 def test_the_apis_own_wish_goes_before_ours(kind: type[APIError], call: str) -> None:
-    assert Told(call).then(kind("later", retry_after=12.5)) == Send(12.5)
+    assert Walk(call).then(kind("later", retry_after=12.5)) == Send(12.5)
 
 
 def test_a_failing_servers_wish_is_heard_for_what_is_safe() -> None:
-    assert Told("list").then(ServerError("down", status=503, retry_after=3.0)) == Send(3.0)
+    assert Walk("list").then(ServerError("down", status=503, retry_after=3.0)) == Send(3.0)
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_wish_that_does_not_fit_is_told_at_once(call: str) -> None:
     asked = RateLimitedError("slow down", status=429, retry_after=60.0)
 
-    error = Told(call, total=60.0).ends(asked)
+    error = Walk(call, total=60.0).ends(asked)
 
     assert type(error) is RateLimitedError
     assert (error.outcome, error.retry_after) == ("not_applied", 60.0)
-    assert Told(call, total=60.1).then(asked) == Send(60.0)
+    assert Walk(call, total=60.1).then(asked) == Send(60.0)
 
 
 def test_a_concurrent_request_is_given_a_short_while() -> None:
     busy = api_error(422, 2001, None)
 
     for call in CALLS:
-        told = Told(call)
-        assert [told.then(busy) for _ in range(3)] == [Send(0.25), Send(0.5), Send(0.75)]
+        walk = Walk(call)
+        assert [walk.then(busy) for _ in range(3)] == [Send(0.25), Send(0.5), Send(0.75)]
 
 
 def test_the_waits_are_as_promised() -> None:
@@ -1101,7 +1101,7 @@ def test_no_course_sends_what_must_not_be_sent(call: str, data: st.DataObject) -
         pytest.fail("the course does not end")
     if isinstance(step, GiveUp):
         definite = step.error.outcome == "not_applied"
-        assert not (definite and open_try and not operation.reads), "a lost try is never called not applied"
+        assert not (definite and open_try and not operation.reads), "a try in doubt is never called not applied"
         assert type(step.error) is not OutcomeUnknownError or step.error.outcome == "unknown"
 
 

@@ -1,4 +1,4 @@
-"""What became of a transaction whose answer was lost, told by rows of the list."""
+"""What became of a transaction in doubt, as rows of the list show it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -104,9 +104,9 @@ def test_a_redemption_is_rebuilt_with_points_above_zero(name: str, points: int) 
 @pytest.mark.parametrize(("name", "points"), [("manual points added", 20), ("manual points deducted", -20)])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_manual_transaction_is_rebuilt_with_its_sign(name: str, points: int, sign: int) -> None:
-    told = own_row(name, amount=None, points=20 * sign if points < 0 else 20)
+    shown = own_row(name, amount=None, points=20 * sign if points < 0 else 20)
 
-    assert found(OWN[name][0], told) == Found(
+    assert found(OWN[name][0], shown) == Found(
         ManualTransaction(
             gameball_transaction_id="17178",
             points=points,
@@ -160,9 +160,9 @@ def test_among_others_it_is_found(name: str) -> None:
 
 @Each
 def test_what_the_list_leaves_out_does_not_speak_against_it(name: str) -> None:
-    told = own_row(name, player_unique_id=None, amount=None, direction=None, type=None, transaction_time=None)
+    shown = own_row(name, player_unique_id=None, amount=None, direction=None, type=None, transaction_time=None)
 
-    assert isinstance(found(OWN[name][0], told), Found)
+    assert isinstance(found(OWN[name][0], shown), Found)
 
 
 @pytest.mark.parametrize("points", [Decimal("20.5"), 0, 10**30])
@@ -327,9 +327,9 @@ def test_but_with_merged_channels_another_player_proves_nothing(
         RefundRequest: Type.CANCEL,
         ManualRequest: Type.MANUAL_ACCUMULATION,
     }[type(asked)]
-    told = row(type=kind, direction=None, amount=None, player_unique_id="merged")
+    shown = row(type=kind, direction=None, amount=None, player_unique_id="merged")
 
-    assert isinstance(found(asked, told), Found)
+    assert isinstance(found(asked, shown), Found)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_a_refund_that_the_api_cut_to_what_was_left_is_ours() -> None:
 
 @pytest.mark.parametrize("name", ["cashback", "redeem", "redeem by hold"])
 def test_a_row_of_ours_without_points_is_neither_another_transaction_nor_absent(name: str) -> None:
-    """It is there, so it must not be sent again, nor be called somebody else's; its value just cannot be told."""
+    """It is there, so it must not be sent again, nor be called somebody else's; its value just cannot be read."""
     finding = found(OWN[name][0], own_row(name, points=None))
 
     assert not isinstance(finding, Different | Absent)
@@ -431,11 +431,11 @@ def test_each_keyed_operation_looks_for_its_own_id() -> None:
 
 
 def test_only_a_refund_asks_its_order_too() -> None:
-    settle = refund(REFUND).reconciliation
+    reconciliation = refund(REFUND).reconciliation
 
-    assert settle is not None
-    assert settle.detail is not None
-    assert settle.detail.path == "/integrations/order/tra_0/transactions"
-    assert settle.merge is lookup.with_order
+    assert reconciliation is not None
+    assert reconciliation.detail is not None
+    assert reconciliation.detail.path == "/integrations/order/tra_0/transactions"
+    assert reconciliation.merge is lookup.with_order
     others = (cashback(CASHBACK).reconciliation, redeem(REDEEM).reconciliation, manual(ADDED).reconciliation)
     assert [other and other.detail for other in others] == [None, None, None]

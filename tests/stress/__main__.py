@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds; each runs one scenario, in turn")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--scenario", choices=SCENARIOS, help="only this one")
-    parser.add_argument("--seconds", type=float, default=3600, help="no further seed is begun after so long")
+    parser.add_argument("--seconds", type=float, default=3600, help="no further seed is started after so long")
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
     names = [options.scenario] if options.scenario else list(SCENARIOS)

@@ -44,7 +44,9 @@ class Batch:
     def answer(self) -> dict[str, Any]:
         """What is said of it by now."""
         done = time.monotonic() - self.started >= _BATCH_SECONDS
-        told = [(number, row, entry) for number, (row, entry) in enumerate(zip(self.rows, self.entries, strict=True))]
+        numbered = [
+            (number, row, entry) for number, (row, entry) in enumerate(zip(self.rows, self.entries, strict=True))
+        ]
         successful = [
             {
                 "playerUniqueId": row["playerUniqueId"],
@@ -52,12 +54,12 @@ class Batch:
                 "points": str(entry.points),
                 "gameballTransactionId": str(entry.number),
             }
-            for number, row, entry in told
+            for number, row, entry in numbered
             if entry is not None and number not in self.untold
         ]
         failed = [
             {"playerUniqueId": row["playerUniqueId"], "message": "no"}
-            for number, row, entry in told
+            for number, row, entry in numbered
             if entry is None or (number in self.untold and number % 2)
         ]
         return {

@@ -20,7 +20,7 @@ Response = tuple[int, Any]
 
 @dataclass
 class Api:
-    """Takes cashbacks, and keeps what it saw; `answer` says what it answers, everything well if not told otherwise."""
+    """Takes cashbacks, and keeps what it saw; `answer` says what it answers, everything well by default."""
 
     answer: Callable[[str], Awaitable[Response | None]] | None = None
     ids: list[str] = field(default_factory=list)
@@ -63,11 +63,11 @@ class Api:
         self.most = max(self.most, self.flying.total())
         self.most_of_a_player = max(self.most_of_a_player, self.flying[player])
         try:
-            told = await self.answer(identity) if self.answer is not None else None
+            response = await self.answer(identity) if self.answer is not None else None
         finally:
             self.flying[player] -= 1
-        if told is not None:
-            return web.json_response(told[1], status=told[0], headers=self.headers)
+        if response is not None:
+            return web.json_response(response[1], status=response[0], headers=self.headers)
         return web.json_response({"playerUniqueId": player, "gameballTransactionId": identity, "rewardedPoints": 1})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
