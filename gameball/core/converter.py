@@ -228,7 +228,13 @@ def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
 
     That is None, or an empty tuple where that is the default; where UNSET is, None stands for null.
     """
-    names: dict[str, Any] = {"UNSET": UNSET, "UTC": UTC, "Decimal": Decimal, "datetime": datetime, "least": _LEAST}
+    names: dict[str, Any] = {
+        "UNSET": UNSET,
+        "UTC": UTC,
+        "Decimal": Decimal,
+        "datetime": _real_datetime(),
+        "least": _LEAST,
+    }
     lines: list[str] = []
     for number, a in enumerate(attrs.fields(attrs.resolve_types(kind))):
         of = _without_none(a.type)
@@ -244,6 +250,11 @@ def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
             f"        written[{spelling(a.name)!r}] = {part}",
         ]
     return _compiled(["def hook(value):", "    written = {}", *lines, "    return written"], names)
+
+
+def _real_datetime() -> type[datetime]:
+    """The class that msgspec knows: freezegun puts one of its own under the name while time stands still."""
+    return next(kind for kind in datetime.__mro__ if type(kind) is type)
 
 
 def _compiled(lines: Iterable[str], names: dict[str, Any]) -> Callable[..., Any]:

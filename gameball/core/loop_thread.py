@@ -7,7 +7,9 @@ import asyncio
 import atexit
 import importlib
 import os
+import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -25,6 +27,15 @@ T = TypeVar("T")
 
 SHUTDOWN_TIMEOUT: Final = 2.0
 """Seconds that the interpreter's exit waits for sessions to close."""
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose waits end although a test has stopped the time of its program (freezegun, time-machine)."""
+
+    if sys.platform != "win32":
+
+        def time(self) -> float:
+            return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 class _WorkItem(Generic[T]):
@@ -203,7 +214,7 @@ class LoopThread:
 
     def _live(self, started: "SimpleQueue[BaseException | None]") -> None:
         try:
-            anyio.run(self._keep_open, started)
+            anyio.run(self._keep_open, started, backend_options={"loop_factory": _Loop})
         except BaseException as error:  # noqa: BLE001 (whoever waits for the start must hear of it)
             started.put(error)
 
