@@ -73,6 +73,7 @@ class Bulk(ResourceBase[Mode]):
         via: Via = "calls",
         concurrency: int = 64,
         patience: float = 300.0,
+        lookup_time: float | None = None,
     ) -> AsyncIterator[Sequence[RowResult]]:
         """Send rows, and yield each one's result as it is settled. A row that fails raises nothing: its result says so.
 
@@ -84,7 +85,11 @@ class Bulk(ResourceBase[Mode]):
             via: "calls" sends each row by a call of its own, "batches" up to 1000 at a time (cashbacks and
                 redemptions only).
             concurrency: The most rows (of batches: look-ups) at a time; the client's `connections` bound it too.
-            patience: Seconds that an outage may last before the run is stopped.
+            patience: Seconds that an outage may last before the run is stopped, and that a batch may make no progress
+                before its rows are looked up.
+            lookup_time: Seconds over which the rows of a batch whose start got no answer are looked up before they are
+                sent again. By default what a batch of its size may take: 30 s, and 1 s for 12 rows (or as many as the
+                client's rate limit allows); where that is more than 600 s, rows that are not found need a review.
 
         Raises:
             InvalidRequestError: A row or an argument breaks a rule, and nothing was sent.
@@ -92,7 +97,7 @@ class Bulk(ResourceBase[Mode]):
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 or the rows broke off; what was in flight has been settled.
         """
-        runner = await self._begin(rows, journal, via, concurrency, patience)
+        runner = await self._begin(rows, journal, via, concurrency, patience=patience, lookup_time=lookup_time)
         async with aclosing(runner.results()) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -106,6 +111,7 @@ class Bulk(ResourceBase[Mode]):
         via: Via = "calls",
         concurrency: int = 64,
         patience: float = 300.0,
+        lookup_time: float | None = None,
         on_progress: Callable[[BulkReport], object] | None = None,
         stop: StopFlag | None = None,
     ) -> BulkReport:
@@ -117,7 +123,11 @@ class Bulk(ResourceBase[Mode]):
             via: "calls" sends each row by a call of its own, "batches" up to 1000 at a time (cashbacks and
                 redemptions only).
             concurrency: The most rows (of batches: look-ups) at a time; the client's `connections` bound it too.
-            patience: Seconds that an outage may last before the run is stopped.
+            patience: Seconds that an outage may last before the run is stopped, and that a batch may make no progress
+                before its rows are looked up.
+            lookup_time: Seconds over which the rows of a batch whose start got no answer are looked up before they are
+                sent again. By default what a batch of its size may take: 30 s, and 1 s for 12 rows (or as many as the
+                client's rate limit allows); where that is more than 600 s, rows that are not found need a review.
             on_progress: Called with the report so far, about ten times a second, in the caller's own thread.
             stop: An `asyncio.Event` or `threading.Event`. Once set, what is in flight ends, for ten seconds at most,
                 and the report says how much is `left`.
@@ -128,7 +138,8 @@ class Bulk(ResourceBase[Mode]):
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 or the rows broke off; what was in flight has been settled.
         """
-        return await (await self._begin(rows, journal, via, concurrency, patience)).complete(on_progress, stop)
+        runner = await self._begin(rows, journal, via, concurrency, patience=patience, lookup_time=lookup_time)
+        return await runner.complete(on_progress, stop)
 
     @endpoint
     async def resume(
@@ -138,6 +149,7 @@ class Bulk(ResourceBase[Mode]):
         via: Via | None = None,
         concurrency: int = 64,
         patience: float = 300.0,
+        lookup_time: float | None = None,
         on_progress: Callable[[BulkReport], object] | None = None,
         stop: StopFlag | None = None,
     ) -> BulkReport:
@@ -147,7 +159,11 @@ class Bulk(ResourceBase[Mode]):
             journal: The file that the run kept.
             via: "calls" or "batches"; without it, as in the run before.
             concurrency: The most rows (of batches: look-ups) at a time; the client's `connections` bound it too.
-            patience: Seconds that an outage may last before the run is stopped.
+            patience: Seconds that an outage may last before the run is stopped, and that a batch may make no progress
+                before its rows are looked up.
+            lookup_time: Seconds over which the rows of a batch whose start got no answer are looked up before they are
+                sent again. By default what a batch of its size may take: 30 s, and 1 s for 12 rows (or as many as the
+                client's rate limit allows); where that is more than 600 s, rows that are not found need a review.
             on_progress: Called with the report so far, about ten times a second, in the caller's own thread.
             stop: An `asyncio.Event` or `threading.Event`. Once set, what is in flight ends, for ten seconds at most,
                 and the report says how much is `left`.
@@ -157,7 +173,8 @@ class Bulk(ResourceBase[Mode]):
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 broke off; what was in flight has been settled.
         """
-        return await (await self._begin(None, journal, via, concurrency, patience)).complete(on_progress, stop)
+        runner = await self._begin(None, journal, via, concurrency, patience=patience, lookup_time=lookup_time)
+        return await runner.complete(on_progress, stop)
 
     async def _begin(
         self,
@@ -165,14 +182,17 @@ class Bulk(ResourceBase[Mode]):
         journal: str | os.PathLike[str] | None,
         via: Via | None,
         concurrency: int,
+        *,
         patience: float,
+        lookup_time: float | None,
     ) -> Runner:
         """Check everything, and load the journal; nothing is sent before that."""
         check_whole("concurrency", concurrency, 1, 10_000)
         if via not in ("calls", "batches", None):
             raise refuse("via", 'must be "calls" or "batches"')
-        if isinstance(patience, bool) or not isinstance(patience, int | float) or not 0 <= patience <= LONGEST:
-            raise refuse("patience", "must be a number of seconds")
+        _check_seconds("patience", patience)
+        if lookup_time is not None:
+            _check_seconds("lookup_time", lookup_time)
         self._delivery.credentials.require("api_key", "secret_key")
         kinds = tuple(START) if via == "batches" else tuple(KINDS)
         reader = None if rows is None else reader_of(rows, self._mode, kinds)
@@ -191,7 +211,7 @@ class Bulk(ResourceBase[Mode]):
         tally = Tally(report, breaker)
         delivery = prepared(self._delivery, tally, Resends(breaker=breaker), concurrency)
         sender: Sender = (
-            BatchSender(delivery, breaker, concurrency, patience, queue.record_batch)
+            BatchSender(delivery, breaker, concurrency, queue.record_batch, patience=patience, lookup_time=lookup_time)
             if by_batches
             else CallSender(delivery, breaker, concurrency)
         )
@@ -212,3 +232,8 @@ class Bulk(ResourceBase[Mode]):
             await queue.close()
             raise refuse("via", 'cannot be "batches": the journal has rows of other kinds')
         return queue, by_batches
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST:
+        raise refuse(name, "must be a number of seconds")

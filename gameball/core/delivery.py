@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar, cast
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from gameball.core import codec, converter
 from gameball.core.http import Failure, Fault, Request, Response, retry_after
 from gameball.core.observers import Attempt, Call, Observers
-from gameball.core.operation import Absent, Found, Operation, Reconciliation, Signature
+from gameball.core.operation import Absent, Finding, Found, Operation, Reconciliation, Signature
 from gameball.core.outage import Outages
 from gameball.core.rate_limiter import RateLimiter
 from gameball.core.retry import (
@@ -101,10 +101,6 @@ class _Running(Generic[T]):
         )
 
 
-class _NotFoundError(Exception):
-    """A call in doubt was not found, and must not be sent."""
-
-
 @frozen(kw_only=True, eq=False)
 class Delivery:
     """The one way from an operation to its value.
@@ -152,16 +148,20 @@ class Delivery:
         """
         return (await self._carry_out(operation, in_doubt=in_doubt)).delivered()
 
-    async def recover(self, operation: Operation[T]) -> Delivered[T] | None:
-        """What became of a call in doubt; None when it was not found twice. Sends nothing.
+    async def look_up(self, operation: Operation[T]) -> Finding[T]:
+        """What the API has of a call, by one look-up; nothing of the call itself is sent.
 
         Raises:
-            GameballError: It could not be found out.
+            GameballError: The look-up failed, or says nothing.
         """
-        try:
-            return (await self._carry_out(operation, in_doubt=True, sending=False)).delivered()
-        except _NotFoundError:
-            return None
+        reconciliation = operation.reconciliation
+        if reconciliation is None:
+            raise refuse("operation", "must be one that can be looked up")
+        lookup = reconciliation.lookup()
+        finding = reconciliation.match(await self.send(evolve(lookup, headers={**lookup.headers, **UNCACHED})))
+        if isinstance(finding, GameballError):
+            raise self.complete(finding, operation, 0)
+        return finding
 
     def complete(self, error: GameballError, operation: Operation[Any], attempts: int) -> GameballError:
         """Add to an error which call it belongs to, and take out of its words what must not be seen."""
@@ -174,7 +174,7 @@ class Delivery:
         error.attempts = attempts
         return error
 
-    async def _carry_out(self, operation: Operation[T], *, in_doubt: bool = False, sending: bool = True) -> _Running[T]:
+    async def _carry_out(self, operation: Operation[T], *, in_doubt: bool = False) -> _Running[T]:
         self._require_keys(operation)
         if in_doubt and operation.reconciliation is None:
             raise refuse("in_doubt", "is for operations that can be looked up")
@@ -191,7 +191,7 @@ class Delivery:
         )
         follow = self._follow_observed if self.observers.of_calls else self._follow
         try:
-            await follow(call, call.state.begin(in_doubt=in_doubt), sending=sending)
+            await follow(call, call.state.begin(in_doubt=in_doubt))
         except GameballError as error:
             problem = error
         except asyncio.CancelledError as error:
@@ -204,7 +204,7 @@ class Delivery:
             return call
         raise self.complete(problem, operation, call.state.sends)
 
-    async def _follow_observed(self, call: _Running[T], step: Step, *, sending: bool) -> None:
+    async def _follow_observed(self, call: _Running[T], step: Step) -> None:
         operation = call.operation
         seen = Call(
             operation=operation.name,
@@ -215,7 +215,7 @@ class Delivery:
         tokens = self.observers.started(seen)
         outcome: Outcome = "unknown"
         try:
-            await self._follow(call, step, sending=sending)
+            await self._follow(call, step)
         except BaseException as error:
             seen.error = error
             outcome = _outcome(call, error)
@@ -226,12 +226,11 @@ class Delivery:
             seen.attempts, seen.lookups = call.state.sends, call.state.look_ups
             self.observers.ended(seen, outcome, tokens)
 
-    async def _follow(self, call: _Running[T], step: Step, *, sending: bool) -> None:
+    async def _follow(self, call: _Running[T], step: Step) -> None:
         """Exchange and decide in turn, until the call is settled.
 
         Raises:
             GameballError: The call failed.
-            _NotFoundError: It would have to be sent, which is not wanted.
         """
         while True:
             match step:
@@ -244,8 +243,6 @@ class Delivery:
                     await asyncio.sleep(step.wait)
                     step = await self._look_up(call)
                 case _:
-                    if not sending:
-                        raise _NotFoundError
                     if step.wait:
                         await asyncio.sleep(step.wait)
                     if step.restamp and call.operation.restamp is not None:

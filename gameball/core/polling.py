@@ -1,9 +1,9 @@
-"""Asking again and again, at growing intervals, until something is done."""
+"""Reading again and again, at growing intervals, until something is done."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from gameball.core import loop_thread
 
@@ -11,56 +11,84 @@ T = TypeVar("T")
 
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 10.0
-LOST_POLLS: Final = 3
-"""How many polls may be lost in a row, each with all its retries, before waiting is given up."""
+PATIENCE: Final = 600.0
+"""Seconds without progress after which waiting is given up."""
+MOST_MISSED: Final = 3
+"""How many polls in a row may be missed, each with all its retries, before waiting is given up."""
+
+
+class NotInTimeError(Exception):
+    """The timeout ran out."""
+
+
+class NoProgressError(Exception):
+    """Nothing has changed for too long."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(value)
+        self.value = value
+        """What was read last."""
 
 
 async def poll(
     read: Callable[[], Awaitable[T]],
     *,
     done: Callable[[T], bool],
-    timeout: float | None,
-    tell: Callable[[T], object] | None,
     missed: tuple[type[Exception], ...],
-) -> T | None:
-    """Read until it is done, and give what was read last; None when the timeout ran out before.
+    timeout: float | None = None,
+    patience: float = PATIENCE,
+    on_value: Callable[[T], object] | None = None,
+) -> T:
+    """Read until it is done, and give what was read last.
 
     Args:
         read: Reads once.
         done: Whether what was read is the end.
-        timeout: Seconds altogether, None for as long as it takes.
-        tell: Called with everything that is read, in the thread of whoever waits.
         missed: Errors that say nothing about what is waited for.
+        timeout: Seconds altogether.
+        patience: Seconds for which what is read may stay the same.
+        on_value: Called with everything that is read, in the thread of whoever waits.
+
+    Raises:
+        NotInTimeError: The timeout ran out.
+        NoProgressError: What is read has stayed the same for longer than `patience`.
     """
     timer = asyncio.timeout(timeout)
     try:
         async with timer:
-            return await _poll(read, done, tell, missed)
+            return await _poll(read, done, missed, patience, on_value)
     except TimeoutError:
-        if timer.expired():
-            return None
-        raise
+        if not timer.expired():
+            raise
+    raise NotInTimeError
 
 
 async def _poll(
     read: Callable[[], Awaitable[T]],
     done: Callable[[T], bool],
-    tell: Callable[[T], object] | None,
     missed: tuple[type[Exception], ...],
+    patience: float,
+    on_value: Callable[[T], object] | None,
 ) -> T:
+    clock = asyncio.get_running_loop().time
+    changed_at, last = clock(), None
     wait, misses = FIRST_WAIT, 0
     while True:
         try:
             value = await read()
         except missed:
             misses += 1
-            if misses == LOST_POLLS:
+            if misses == MOST_MISSED:
                 raise
         else:
             misses = 0
-            if tell is not None:
-                await loop_thread.run_in_caller_thread(partial(tell, value))
+            if on_value is not None:
+                await loop_thread.run_in_caller_thread(partial(on_value, value))
             if done(value):
                 return value
+            if value != last:
+                changed_at, last = clock(), value
+            elif clock() - changed_at >= patience:
+                raise NoProgressError(value)
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_WAIT)

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from gameball.core.methods import Mode, endpoint
 from gameball.core.operation import Operation, Replay, path
-from gameball.core.polling import poll
+from gameball.core.polling import PATIENCE, NoProgressError, NotInTimeError, poll
 from gameball.core.timestamps import stamps
 from gameball.errors import (
     BatchTimeoutError,
@@ -28,7 +28,7 @@ from gameball.models.shared import KeyedRequest, check_text, refuse
 from gameball.models.transactions import CashbackRequest, RedeemRequest
 from gameball.resources.resource import Resource
 
-LOST: Final = (
+MISSED: Final = (
     ConcurrentRequestError,
     ConnectionFailedError,
     RateLimitedError,
@@ -36,7 +36,7 @@ LOST: Final = (
     TimedOutError,
     UnexpectedAnswerError,
 )
-"""How a poll can be lost that says nothing about the batch."""
+"""How a poll can fail that says nothing about the batch."""
 
 # --- builders
 
@@ -207,11 +207,11 @@ class Batches(Resource[Mode]):
 
         Args:
             batch_id: What its start gave.
-            timeout: Seconds to wait altogether; without it, as long as it takes.
+            timeout: Seconds to wait altogether; without it, as long as the batch makes progress.
             on_progress: Called with each state that is read, in the caller's own thread.
 
         Raises:
-            BatchTimeoutError: The timeout ran out; the batch goes on.
+            BatchTimeoutError: The timeout ran out, or nothing changed for ten minutes; the batch goes on.
             NotFoundError: There is no such batch.
         """
         if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
@@ -222,20 +222,21 @@ class Batches(Resource[Mode]):
             return evolve(await self._send(operation), batch_id=batch_id)
 
         try:
-            batch = await poll(
-                read, done=lambda batch: batch.status.terminal, timeout=timeout, tell=on_progress, missed=LOST
+            return await poll(
+                read,
+                done=lambda batch: batch.status.terminal,
+                missed=MISSED,
+                timeout=timeout,
+                patience=PATIENCE,
+                on_value=on_progress,
             )
+        except NotInTimeError:
+            reason = f"was not done after {timeout} s"
+        except NoProgressError as stalled:
+            reason = f'has had no progress for {PATIENCE:g} s (its status is "{stalled.value.status}")'
         except GameballError:
             raise
         except BaseException as error:
             error.add_note(f"batch {batch_id} goes on at the API; batches.stop() would end it")
             raise
-        return _in_time(batch, batch_id, timeout)
-
-
-def _in_time(batch: Batch | None, batch_id: str, timeout: float | None) -> Batch:
-    if batch is None:
-        raise BatchTimeoutError(
-            f"batch {batch_id} was not done after {timeout} s; it goes on at the API", operation="batches.wait"
-        )
-    return batch
+        raise BatchTimeoutError(f"batch {batch_id} {reason}; it goes on at the API", operation="batches.wait")

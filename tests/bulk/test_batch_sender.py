@@ -14,13 +14,15 @@ from gameball import (
     InvalidRequestError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    RateLimit,
     RedeemRequest,
     RefundRequest,
+    Retries,
     State,
     Timeouts,
 )
 from gameball.sandbox import Sandbox
-from gameball.sandbox.faults import Close, Html, Status
+from gameball.sandbox.faults import Close, Delay, Html, Status
 from tests.support.bulk_api import pay, pays
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
@@ -101,10 +103,11 @@ async def test_a_lost_start_is_settled_row_by_row_before_anything_is_sent_again(
     assert report.sent == 2
 
 
-async def test_a_batch_that_can_no_longer_be_asked_is_settled_by_look_ups(
-    sandbox: Sandbox, client: AsyncGameball
+@pytest.mark.parametrize("fault", [Status(404, {}), Html(404), Status(404, {"code": 3, "message": "no batch"})])
+async def test_rows_of_a_batch_that_can_no_longer_be_read_are_looked_up(
+    sandbox: Sandbox, client: AsyncGameball, fault: Any
 ) -> None:
-    sandbox.faults.arm("batches.get", Status(404, {}), times=999)
+    sandbox.faults.arm("batches.get", fault, times=999)
     report = await client.bulk.run(pays(5), via="batches", concurrency=5)
 
     assert report.needs_review == 5
@@ -270,12 +273,13 @@ async def test_what_a_batch_names_before_it_stands_still_counts(sandbox: Sandbox
     assert (report.applied, report.needs_review) == (1, 1)
 
 
-async def test_a_start_without_answer_whose_batch_may_take_longer_than_the_patience_needs_a_review(
+async def test_rows_whose_batch_may_take_longer_than_they_are_looked_up_need_a_review(
     sandbox: Sandbox, client: AsyncGameball, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 30.0)
+    monkeypatch.setattr("gameball.bulk.batch_sender.LONGEST_SEARCH", 0.1)
     sandbox.faults.arm("batches.start", Close(), effect="before")
-    report = await client.bulk.run(pays(3), via="batches", patience=0.1)
+    report = await client.bulk.run(pays(3), via="batches")
 
     assert (report.needs_review, report.sent) == (3, 1)
     assert sandbox.ledger.transactions() == []
@@ -297,3 +301,169 @@ async def test_rows_of_a_batch_that_works_late_are_found_and_not_sent_again(
 
     assert (report.applied, report.sent) == (3, 1)
     assert len(sandbox.ledger.transactions()) == 3
+
+
+# --- absence is believed only of two look-ups
+
+NOTHING = Status(200, {"transactions": [], "count": 0, "total": 0})
+
+
+def named(outcome: str, *players: str, status: str = "finished") -> Status:
+    """A batch whose answer names these players as successful or failed."""
+    rows = [{"playerUniqueId": player, "message": "transaction id already exists"} for player in players]
+    return Status(200, {"batchId": "b", "status": status, "response": {"successful": [], "failed": [], outcome: rows}})
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "stopped", "odd"])
+async def test_a_failed_row_that_the_list_shows_late_was_already_applied(
+    sandbox: Sandbox, client: AsyncGameball, status: str
+) -> None:
+    await client.transactions.cashback(player_unique_id="p0", transaction_id="t0", amount=10)
+    sandbox.faults.arm("batches.get", named("failed", "p0", status=status), times=99)
+    sandbox.faults.arm("transactions.list", NOTHING)
+    report = await client.bulk.run(pays(1), via="batches", patience=0.1)
+
+    assert (report.already_applied, report.looked_up) == (1, 2)
+    assert len(sandbox.ledger.transactions()) == 1
+
+
+@pytest.mark.parametrize("lists", [[NOTHING, Html()], [Html(), NOTHING]], ids=["then unreadable", "unreadable before"])
+async def test_a_failed_row_that_one_look_up_misses_is_looked_up_until_a_second_one_does(
+    sandbox: Sandbox, client: AsyncGameball, lists: list[Any]
+) -> None:
+    once = client.with_options(retries=Retries(attempts=1))
+    sandbox.faults.arm("batches.get", named("failed", "p0"))
+    for fault in lists:
+        sandbox.faults.arm("transactions.list", fault)
+    report = await once.bulk.run(pays(1), via="batches")
+
+    assert (report.rejected, report.looked_up) == (1, 3)
+    assert report.problems[0].error is not None
+    assert report.problems[0].error.outcome == "not_applied"
+
+
+async def test_a_failed_row_that_is_missed_once_and_then_unreadable_needs_a_review(
+    sandbox: Sandbox, client: AsyncGameball
+) -> None:
+    sandbox.faults.arm("batches.get", named("failed", "p0"))
+    sandbox.faults.arm("transactions.list", NOTHING)
+    sandbox.faults.arm("transactions.list", Html(), times=9999)
+    report = await client.with_options(timeouts=Timeouts(total=0.3)).bulk.run(pays(1), via="batches")
+
+    assert (report.needs_review, report.rejected) == (1, 0)
+
+
+async def test_keys_that_are_refused_at_a_look_up_stop_the_run(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("batches.get", SILENT)
+    sandbox.faults.arm("transactions.list", Status(401, {"code": 1001, "message": "no"}), times=99)
+    with pytest.raises(BulkStoppedError) as stopped:
+        await client.bulk.run(pays(3), via="batches")
+
+    assert stopped.value.report.needs_review == 3
+    assert len(sandbox.ledger.transactions()) == 0
+
+
+async def test_many_rows_whose_look_ups_cannot_be_read_cost_few(sandbox: Sandbox, client: AsyncGameball) -> None:
+    sandbox.faults.arm("batches.get", SILENT)
+    sandbox.faults.arm("transactions.list", Html(), times=9999)
+    report = await client.with_options(timeouts=Timeouts(total=0.3)).bulk.run(list(pays(300)), via="batches")
+
+    assert report.needs_review == 300
+    assert report.looked_up < 100
+
+
+# --- how long rows of a lost batch are looked up
+
+
+async def test_a_caller_may_say_how_long_rows_are_looked_up(
+    sandbox: Sandbox, client: AsyncGameball, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 600.0)
+    sandbox.faults.arm("batches.start", Close(), effect="before")
+    report = await client.bulk.run(pays(3), via="batches", lookup_time=0.1)
+
+    assert (report.applied, report.sent) == (3, 2)
+    assert report.looked_up >= 6
+
+
+@pytest.mark.parametrize("given", ["600", True, -1, float("nan"), float("inf")])
+async def test_a_lookup_time_is_a_number_of_seconds(client: AsyncGameball, given: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="lookup_time must be a number of seconds"):
+        await client.bulk.run(pays(1), via="batches", lookup_time=given)
+
+
+@pytest.mark.parametrize(
+    ("limit", "rows", "sent_again"),
+    [
+        (None, 12, True),
+        (RateLimit((1000, 1.0)), 12, True),
+        (RateLimit((600, 3600.0)), 12, False),
+    ],
+    ids=["published", "faster than published", "very slow"],
+)
+async def test_the_rate_limit_says_how_long_a_batch_may_take(
+    sandbox: Sandbox,
+    client: AsyncGameball,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: RateLimit | None,
+    rows: int,
+    *,
+    sent_again: bool,
+) -> None:
+    """Sixty times as fast as in truth: 12 rows take 1 s (then 1/60 s) as published, and 72 s at 600 in an hour."""
+    monkeypatch.setattr("gameball.bulk.batch_sender.PUBLISHED", RateLimit((720, 1.0)))
+    monkeypatch.setattr("gameball.bulk.batch_sender.LONGEST_SEARCH", 1.0)
+    sandbox.faults.arm("batches.start", Close(), effect="before")
+    limited = client.with_options(rate_limit=limit) if limit is not None else client
+    report = await limited.bulk.run(pays(rows), via="batches")
+
+    assert (report.applied, report.needs_review) == ((rows, 0) if sent_again else (0, rows))
+
+
+async def test_a_killed_run_whose_batch_has_no_id_looks_its_rows_up_before_anything_is_sent(
+    sandbox: Sandbox, client: AsyncGameball, tmp_path: Path
+) -> None:
+    path = tmp_path / "j.db"
+    sandbox.faults.arm("batches.start", Delay(30.0), effect="before")
+    running = asyncio.create_task(client.bulk.run(pays(20), journal=path, via="batches"))
+    while not count(sandbox, "batches.start"):
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await client.transactions.cashback(player_unique_id="p3", transaction_id="t3", amount=13)
+    report = await client.bulk.resume(path)
+
+    assert (report.applied, report.left) == (20, 0)
+    assert report.looked_up >= 39
+    assert len(sandbox.ledger.transactions()) == 20
+
+
+# --- repeated ids
+
+
+async def test_every_repetition_in_a_chunk_is_named(sandbox: Sandbox, client: AsyncGameball) -> None:
+    rows = [
+        CashbackRequest(player_unique_id=f"x{n}", transaction_id=transaction_id, amount=5)
+        for n, transaction_id in enumerate(["a", "b", "a", "A", "b", "a"])
+    ]
+    results = {result.index: result async for result in client.bulk.stream(rows, via="batches")}
+
+    assert [results[n].state for n in range(6)] == [
+        "applied",
+        "applied",
+        "rejected",
+        "applied",
+        "rejected",
+        "rejected",
+    ]
+    assert str(results[4].error) == "transaction_id is the same as in rows[1]; it is taken only once"
+    assert len(sandbox.ledger.transactions()) == 3
+
+
+async def test_cashbacks_and_redemptions_may_share_an_id(sandbox: Sandbox, client: AsyncGameball) -> None:
+    await client.transactions.cashback(player_unique_id="r", transaction_id="first", amount=5000)
+    redeem = RedeemRequest(player_unique_id="r", transaction_id="t0", redeemed_amount=1)
+    results = {result.index: result async for result in client.bulk.stream([*pays(1), redeem], via="batches")}
+
+    assert "taken only once" not in str([result.error for result in results.values()])
+    assert count(sandbox, "batches.start") == 2

@@ -38,6 +38,7 @@ with with_waits(Gameball(), Waits(first_lookup=0.01, between_lookups=0.05)) as c
         journal="journal.db",
         via="%(via)s",
         concurrency=%(concurrency)d,
+        lookup_time=0.2,
     )
 print(report.rows, report.applied + report.already_applied, report.left)
 """

@@ -10,16 +10,17 @@ from gameball import (
     AsyncGameball,
     Attempt,
     DuplicateTransactionError,
+    GameballError,
     InvalidRequestError,
     Operation,
-    OutcomeUnknownError,
-    Timeouts,
+    Retries,
 )
 from gameball.core.delivery import Delivery
+from gameball.core.operation import Absent, Different, Found
 from gameball.models.transactions import CashbackRequest, HoldRequest
 from gameball.resources import transactions
 from gameball.sandbox import Sandbox
-from gameball.sandbox.faults import Html
+from gameball.sandbox.faults import Html, Status
 
 
 @pytest.fixture
@@ -53,11 +54,10 @@ async def test_what_was_applied_is_found_and_not_sent_again(
     delivery: Delivery, cashback: Operation[Any], exchanges: list[str]
 ) -> None:
     reward = await delivery.send(cashback)
-    for settle in (delivery.deliver(cashback, in_doubt=True), delivery.recover(cashback)):
-        delivered = await settle
-        assert delivered is not None
-        assert (delivered.value, delivered.settled_by, delivered.attempts) == (reward, "lookup", 0)
-    assert exchanges == ["cashback", "list", "list"]
+    delivered = await delivery.deliver(cashback, in_doubt=True)
+
+    assert (delivered.value, delivered.settled_by, delivered.attempts) == (reward, "lookup", 0)
+    assert exchanges == ["cashback", "list"]
 
 
 async def test_what_was_not_is_sent_after_two_look_ups(
@@ -69,14 +69,6 @@ async def test_what_was_not_is_sent_after_two_look_ups(
     assert exchanges == ["list", "list", "cashback"]
 
 
-async def test_recovering_sends_nothing(
-    delivery: Delivery, sandbox: Sandbox, cashback: Operation[Any], exchanges: list[str]
-) -> None:
-    assert await delivery.recover(cashback) is None
-    assert exchanges == ["list", "list"]
-    assert not sandbox.ledger.transactions()
-
-
 async def test_an_id_of_another_transaction_ends_it(
     delivery: Delivery, cashback: Operation[Any], exchanges: list[str]
 ) -> None:
@@ -84,7 +76,7 @@ async def test_an_id_of_another_transaction_ends_it(
     await delivery.send(other)
 
     with pytest.raises(DuplicateTransactionError) as raised:
-        await delivery.recover(cashback)
+        await delivery.deliver(cashback, in_doubt=True)
     assert raised.value.outcome == "unknown"
     assert exchanges == ["cashback", "list"]
 
@@ -96,9 +88,51 @@ async def test_what_cannot_be_looked_up_is_not_taken_as_in_doubt(delivery: Deliv
     assert exchanges == []
 
 
-async def test_what_cannot_be_read_settles_nothing(
+# --- a look-up alone
+
+
+async def test_a_look_up_sends_nothing_of_the_call(
+    delivery: Delivery, sandbox: Sandbox, cashback: Operation[Any], exchanges: list[str]
+) -> None:
+    assert await delivery.look_up(cashback) == Absent()
+    assert exchanges == ["list"]
+    assert not sandbox.ledger.transactions()
+
+
+async def test_a_look_up_gives_what_the_call_would_have_given(delivery: Delivery, cashback: Operation[Any]) -> None:
+    reward = await delivery.send(cashback)
+    assert await delivery.look_up(cashback) == Found(reward)
+
+
+async def test_a_look_up_tells_another_transaction_with_the_id_apart(
+    delivery: Delivery, cashback: Operation[Any]
+) -> None:
+    await delivery.send(transactions.cashback(CashbackRequest(player_unique_id="q", transaction_id="t1", amount=7)))
+    assert await delivery.look_up(cashback) == Different()
+
+
+async def test_a_look_up_is_not_answered_by_a_cache(
     delivery: Delivery, sandbox: Sandbox, cashback: Operation[Any]
 ) -> None:
-    sandbox.faults.arm("transactions.list", Html(), times=99)
-    with pytest.raises(OutcomeUnknownError):
-        await evolve(delivery, timeouts=Timeouts(total=0.1)).recover(cashback)
+    await delivery.look_up(cashback)
+    assert sandbox.requests[-1].headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Html(), Status(200, {"transactions": [{"transactionId": "T1"}], "count": 1, "total": 1})],
+    ids=["a page", "another id"],
+)
+async def test_a_look_up_that_says_nothing_is_an_error(
+    delivery: Delivery, sandbox: Sandbox, cashback: Operation[Any], fault: Any
+) -> None:
+    sandbox.faults.arm("transactions.list", fault, times=99)
+    with pytest.raises(GameballError):
+        await evolve(delivery, retries=Retries(attempts=1)).look_up(cashback)
+
+
+async def test_what_has_no_id_of_its_own_is_not_looked_up(delivery: Delivery, exchanges: list[str]) -> None:
+    hold = transactions.hold(HoldRequest(player_unique_id="p", amount=1))
+    with pytest.raises(InvalidRequestError, match="operation must be one that can be looked up"):
+        await delivery.look_up(hold)
+    assert exchanges == []

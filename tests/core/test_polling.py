@@ -1,17 +1,18 @@
-"""Asking again and again until it is done: when it asks, what it tells, and how it ends."""
+"""Reading again and again until it is done: when it reads, what it reports, and how it ends."""
 
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any
 
 import pytest
 
 from gameball.core import loop_thread, polling
-from gameball.core.polling import LOST_POLLS, poll
+from gameball.core.polling import MOST_MISSED, NoProgressError, NotInTimeError, poll
 
 
-class LostError(Exception):
+class MissedError(Exception):
     """A poll that says nothing."""
 
 
@@ -44,9 +45,7 @@ def reads(values: Iterable[Any]) -> Callable[[], Any]:
 async def until(values: Iterable[Any], **options: Any) -> Any:
     settings: dict[str, Any] = {
         "done": lambda value: value == "end",
-        "timeout": 5,
-        "tell": None,
-        "missed": (LostError,),
+        "missed": (MissedError,),
     }
     return await poll(reads(values), **settings | options)
 
@@ -61,23 +60,23 @@ async def test_the_waits_grow_from_half_a_second_to_ten(slept: list[float]) -> N
     assert slept == [0.5, 1, 2, 4, 8, 10, 10]
 
 
-async def test_everything_that_is_read_is_told_in_its_order(slept: list[float]) -> None:
+async def test_everything_that_is_read_is_reported_in_its_order(slept: list[float]) -> None:
     seen: list[Any] = []
-    await until([1, 2, "end"], tell=seen.append)
+    await until([1, 2, "end"], on_value=seen.append)
 
     assert seen == [1, 2, "end"]
     assert len(slept) == 2
 
 
-async def test_lost_polls_are_survived_unless_they_are_too_many_in_a_row(slept: list[float]) -> None:
-    few = [LostError()] * (LOST_POLLS - 1)
+async def test_missed_polls_are_survived_unless_they_are_too_many_in_a_row(slept: list[float]) -> None:
+    few = [MissedError()] * (MOST_MISSED - 1)
     seen: list[Any] = []
 
-    assert await until([*few, 1, *few, "end"], tell=seen.append) == "end"
+    assert await until([*few, 1, *few, "end"], on_value=seen.append) == "end"
     assert seen == [1, "end"]
-    assert len(slept) == 2 * LOST_POLLS - 1
-    with pytest.raises(LostError):
-        await until([1, *[LostError()] * LOST_POLLS])
+    assert len(slept) == 2 * MOST_MISSED - 1
+    with pytest.raises(MissedError):
+        await until([1, *[MissedError()] * MOST_MISSED])
 
 
 async def test_any_other_error_ends_it_at_once(slept: list[float]) -> None:
@@ -88,44 +87,69 @@ async def test_any_other_error_ends_it_at_once(slept: list[float]) -> None:
 
 async def test_it_ends_in_time() -> None:
     began = asyncio.get_running_loop().time()
-    assert await until([1] * 9, timeout=0.05) is None
+    with pytest.raises(NotInTimeError):
+        await until(range(9), timeout=0.05)
     assert asyncio.get_running_loop().time() - began < 0.4
 
 
-async def test_a_timeout_of_the_read_itself_is_not_taken_for_its_own(slept: list[float]) -> None:
+@pytest.mark.parametrize("same", [1, "cancelled", None], ids=["a number", "a word", "nothing"])
+async def test_it_ends_when_nothing_changes_for_too_long(same: Any) -> None:
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(NoProgressError) as stalled:
+        await until(repeat(same), patience=0.1)
+
+    assert stalled.value.value == same
+    assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_whatever_changes_is_progress(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
+    now = 0.0
+    values = iter([1, 1, 2, 2, 3, 3, 1, 1, "end"])
+
+    async def read() -> Any:
+        nonlocal now
+        now += 10
+        return next(values)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    assert await poll(read, done=lambda value: value == "end", missed=(), patience=15) == "end"
+    assert len(slept) == 8
+
+
+async def test_a_timeout_of_the_read_is_not_taken_for_its_own(slept: list[float]) -> None:
     with pytest.raises(TimeoutError):
         await until([TimeoutError()])
     assert slept == []
 
 
-async def test_an_error_of_the_one_who_is_told_ends_it(slept: list[float]) -> None:
+async def test_an_error_in_on_value_ends_it(slept: list[float]) -> None:
     def fail(_: object) -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        await until([1, 2], tell=fail)
+        await until([1, 2], on_value=fail)
     assert slept == []
 
 
 @pytest.mark.usefixtures("slept")
-def test_waited_for_plainly_it_tells_in_the_callers_thread() -> None:
-    told: list[tuple[Any, str]] = []
+def test_a_plain_caller_gets_values_in_its_own_thread() -> None:
+    seen: list[tuple[Any, str]] = []
     thread = threading.Thread(
         target=lambda: loop_thread.run(
-            until, [1, "end"], tell=lambda value: told.append((value, threading.current_thread().name))
+            until, [1, "end"], on_value=lambda value: seen.append((value, threading.current_thread().name))
         ),
         name="the caller's",
     )
     thread.start()
     thread.join()
 
-    assert told == [(1, "the caller's"), ("end", "the caller's")]
+    assert seen == [(1, "the caller's"), ("end", "the caller's")]
 
 
 @pytest.mark.usefixtures("slept")
-def test_an_error_of_the_one_who_is_told_comes_through_plainly_too() -> None:
+def test_an_error_in_on_value_comes_through_a_plain_call_too() -> None:
     def fail(_: object) -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        loop_thread.run(until, [1, 2], tell=fail)
+        loop_thread.run(until, [1, 2], on_value=fail)

@@ -409,7 +409,7 @@ async def test_the_waits_grow_from_half_a_second_to_ten(monkeypatch: pytest.Monk
     monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", FIRST_WAIT)
     monkeypatch.setattr("gameball.core.polling.LONGEST_WAIT", LONGEST_WAIT)
     monkeypatch.setattr(asyncio, "sleep", note)
-    assert await poll(read, done=lambda n: n == 8, timeout=None, tell=None, missed=()) == 8
+    assert await poll(read, done=lambda n: n == 8, missed=()) == 8
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
 
 
@@ -452,6 +452,19 @@ async def test_waiting_times_out_cleanly(call: Ask, api: MockApi) -> None:
     assert error.__context__ is None
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 (just written)
     assert {sent.method for sent in api.sent} == {"GET"}
+
+
+@pytest.mark.parametrize("word", ["pending", "processing", "cancelled", "completedWithErrors"])
+async def test_waiting_ends_when_nothing_changes(
+    call: Ask, api: MockApi, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setattr("gameball.resources.batches.PATIENCE", 0.1)
+    api.get(re.compile("https://"), body=state(word), repeat=True)
+    with pytest.raises(BatchTimeoutError) as caught:
+        await call("batches.wait", "213")
+    status = BatchStatus(word).value
+    assert f'batch 213 has had no progress for 0.1 s (its status is "{status}"); it goes on' in str(caught.value)
+    assert caught.value.__context__ is None
 
 
 async def test_the_timeout_ends_a_poll_that_hangs(call: Ask, sandbox: Sandbox) -> None:

@@ -207,7 +207,7 @@ def _checked(scenario: str, seed: int, server: Server, ends: Sequence[End]) -> R
 PROGRAM: Final = """
 from gameball import BulkStoppedError, CashbackRequest, ManualRequest
 from gameball.core import polling
-from tests.stress.timing import RETRIES, TIMEOUTS, WAITS
+from tests.stress.timing import LOOKUP_TIME, RETRIES, TIMEOUTS, WAITS
 from tests.support.waits import with_waits
 polling.FIRST_WAIT = 0.05
 
@@ -219,7 +219,14 @@ def row(n):
 
 with with_waits(Gameball(timeouts=TIMEOUTS, retries=RETRIES), WAITS) as client:
     try:
-        client.bulk.run(map(row, range({rows})), journal="journal.db", via="{via}", concurrency=16, patience=1.5)
+        client.bulk.run(
+            map(row, range({rows})),
+            journal="journal.db",
+            via="{via}",
+            concurrency=16,
+            patience=1.5,
+            lookup_time=LOOKUP_TIME,
+        )
     except BulkStoppedError as error:
         print(error, flush=True)
         sys.exit(3)

@@ -16,5 +16,7 @@ LONGEST_LAG: Final = 0.2
 """Seconds, at most, from an effect until the list shows it."""
 MARGIN: Final = WAITS.between_lookups - LATEST_EFFECT - LONGEST_LAG
 """What is left until absence is believed. Were there nothing left, no client could be right: it sees only the list."""
+LOOKUP_TIME: Final = 1.0
+"""Seconds over which rows of a batch whose start got no answer are looked up: longer than any batch here runs."""
 GRACE: Final = 1.0
 """Seconds that a call may last beyond its total."""
