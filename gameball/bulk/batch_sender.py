@@ -46,6 +46,9 @@ LONGEST_SEARCH: Final = 600.0
 LONGEST_WAIT: Final = 30.0
 """Seconds between two rounds of look-ups."""
 
+UNNAMED: Final = ""
+"""In place of the id of a batch that is not known, or can no longer be followed."""
+
 Ends: TypeAlias = Sequence[RowResult | Row]
 
 
@@ -99,25 +102,27 @@ class BatchSender:
         """Send rows of one kind, or find out what became of those in doubt: all in one batch, or in unknown ones."""
         if not rows[0].in_doubt:
             return await self._start(rows)
-        if rows[0].batch is None:
-            return await self._search(rows)
-        return await self._follow(rows)
+        return await (self._follow(rows) if rows[0].batch else self._search(rows))
 
     async def _start(self, rows: Sequence[Row]) -> Ends:
         """Start a batch, and wait for its end."""
         rows, repeated = _first_of_each_id(rows)
         pauses = self._breaker.pauses
         for row in rows:
+            row.batch = UNNAMED
             if row.timed.transaction_time is None:
                 row.freeze(stamp())
+        await self._record_batch(rows)
         requests: list[Any] = [row.timed for row in rows]
         try:
             batch_id = await self._delivery.send(START[type(rows[0].request)](requests))
         except GameballError as error:
             if error.outcome == "not_applied":
                 calm = self._breaker.calm_since(pauses)
+                for row in rows:
+                    row.batch = None
                 return [*(row_after_error(row, error, self._breaker, calm=calm) for row in rows), *repeated]
-            _mark_in_doubt(rows, None)
+            _mark_in_doubt(rows, UNNAMED)
             return [*await self._search(rows), *repeated]
         _mark_in_doubt(rows, str(batch_id))
         await self._record_batch(rows)
@@ -139,7 +144,7 @@ class BatchSender:
         except GameballError as error:
             if _is_fatal(error) or not self._breaker.calm_since(pauses):
                 return [row_after_error(row, error, self._breaker, calm=False) for row in rows]
-            _mark_in_doubt(rows, None)
+            _mark_in_doubt(rows, UNNAMED)
             return await self._search(rows)  # it can no longer be followed, but may go on
         return await self._conclude(rows, batch, None)
 
@@ -271,7 +276,7 @@ def _first_of_each_id(rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[RowR
     return list(first.values()), repeated
 
 
-def _mark_in_doubt(rows: Sequence[Row], batch: str | None) -> None:
+def _mark_in_doubt(rows: Sequence[Row], batch: str) -> None:
     for row in rows:
         row.in_doubt, row.batch = True, batch
 

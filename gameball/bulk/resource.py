@@ -227,11 +227,17 @@ class Bulk(ResourceBase[Mode]):
         finally:
             if reader is not None:
                 await reader.close()
-        by_batches = (via or queue.contents.via) == "batches"
-        if by_batches and not queue.contents.kinds <= {KINDS[kind] for kind in START}:
+        contents = queue.contents
+        by_batches = (via or contents.via) == "batches"
+        refused = ""
+        if by_batches and not contents.kinds <= {KINDS[kind] for kind in START}:
+            refused = 'cannot be "batches": the journal has rows of other kinds'
+        elif contents.in_batches and via == "calls":
+            refused = 'cannot be "calls" yet: rows of a batch are in doubt, and only "batches" can find out about them'
+        if refused:
             await queue.close()
-            raise refuse("via", 'cannot be "batches": the journal has rows of other kinds')
-        return queue, by_batches
+            raise refuse("via", refused)
+        return queue, by_batches or contents.in_batches
 
 
 def _check_seconds(name: str, value: object) -> None:

@@ -90,7 +90,7 @@ class Row:
         request: As it was given.
         time: The transaction time that a journal has frozen for it; None where the call may stamp it.
         in_doubt: Whether an earlier try may have been applied: it is looked up before anything is sent.
-        batch: The batch that the earlier try was part of, where that is known.
+        batch: The id of the batch that the earlier try was part of, "" where that is not known; None for a call.
         tries: How often it came back without having been applied.
         error: What it came back with.
     """

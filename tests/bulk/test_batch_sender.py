@@ -467,3 +467,52 @@ async def test_cashbacks_and_redemptions_may_share_an_id(sandbox: Sandbox, clien
 
     assert "taken only once" not in str([result.error for result in results.values()])
     assert count(sandbox, "batches.start") == 2
+
+
+# --- a journal whose rows are in doubt in a batch
+
+
+async def killed_in_a_batch(sandbox: Sandbox, client: AsyncGameball, path: Path, operation: str) -> None:
+    """A run by batches that ended while this operation had no answer."""
+    sandbox.faults.arm(operation, Delay(30.0), effect="before", times=9)
+    running = asyncio.create_task(client.bulk.run(pays(20), journal=path, via="batches"))
+    while not count(sandbox, operation):
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    sandbox.faults.clear()
+
+
+@pytest.mark.parametrize("operation", ["batches.start", "batches.get"])
+async def test_rows_in_doubt_in_a_batch_are_not_sent_by_calls(
+    sandbox: Sandbox, client: AsyncGameball, tmp_path: Path, operation: str
+) -> None:
+    """A look-up finds nothing of rows that their batch is still to work on."""
+    path = tmp_path / "j.db"
+    await killed_in_a_batch(sandbox, client, path, operation)
+    with pytest.raises(InvalidRequestError, match='via cannot be "calls" yet: rows of a batch are in doubt'):
+        await client.bulk.resume(path, via="calls")
+    with pytest.raises(InvalidRequestError, match='via cannot be "calls" yet'):
+        await client.bulk.run(pays(20), journal=path)
+
+    assert count(sandbox, "transactions.cashback") == 0
+    report = await client.bulk.resume(path)
+    assert (report.applied, report.left) == (20, 0)
+    assert len(sandbox.ledger.transactions()) == 20
+
+
+async def test_a_journal_of_calls_is_resumed_by_batches_while_rows_of_a_batch_are_in_doubt(
+    sandbox: Sandbox, client: AsyncGameball, tmp_path: Path
+) -> None:
+    path = tmp_path / "j.db"
+    sandbox.faults.arm("transactions.cashback", Status(401, {"code": 1001, "message": "no"}), times=99)
+    with pytest.raises(BulkStoppedError):
+        await client.bulk.run(pays(20), journal=path)
+    sandbox.faults.clear()
+    await killed_in_a_batch(sandbox, client, path, "batches.start")
+    report = await client.bulk.resume(path)
+
+    assert (report.applied, report.left) == (20, 0)
+    assert count(sandbox, "batches.start") == 2
+    again = await client.bulk.resume(path, via="calls")
+    assert again.applied == 20

@@ -54,6 +54,7 @@ class Contents:
         input: The fingerprint of its rows.
         report: Of all runs on it.
         kinds: What rows there are.
+        in_batches: Whether rows of a batch are in doubt.
         begun: Whether any of its rows was ever claimed, and may have been sent.
     """
 
@@ -64,6 +65,7 @@ class Contents:
     input: bytes
     report: BulkReport
     kinds: frozenset[str]
+    in_batches: bool
     begun: bool
 
     @classmethod
@@ -73,17 +75,18 @@ class Contents:
         Raises:
             JournalError: The file is damaged.
         """
-        kinds, begun = set[str](), False
+        kinds, begun, in_batches = set[str](), False, False
         try:
             row = database.execute(
                 "SELECT salt, account, base_url, via, input, sent, looked_up, pauses, seconds FROM run"
             ).fetchone()
             salt, account, base_url, via, fingerprint = row[:5]
             report = BulkReport(sent=row[5], looked_up=row[6], pauses=row[7], seconds=row[8])
-            for kind, status, points, rows in database.execute(schema.FIGURES):
+            for kind, status, points, rows, batched in database.execute(schema.FIGURES):
                 kinds.add(kind)
                 report.rows += rows
                 begun = begun or status != "pending"
+                in_batches = in_batches or (status == "sending" and batched > 0)
                 if status in ENDED:
                     setattr(report, status, getattr(report, status) + rows)
                 elif status not in ("pending", "sending"):
@@ -102,6 +105,7 @@ class Contents:
             input=fingerprint,
             report=report,
             kinds=frozenset(kinds),
+            in_batches=in_batches,
             begun=begun,
         )
 

@@ -121,7 +121,7 @@ NEXT_IN_ORDER: Final = f"""
     )
 """  # noqa: S608
 
-FIGURES: Final = "SELECT kind, status, points, count(*) FROM rows GROUP BY kind, status, points"
+FIGURES: Final = "SELECT kind, status, points, count(*), count(batch) FROM rows GROUP BY kind, status, points"
 
 IN_DOUBT: Final = "SELECT number, player FROM rows WHERE status = 'sending' ORDER BY number"
 
