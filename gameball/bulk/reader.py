@@ -1,6 +1,7 @@
 """Where rows come from: read in chunks, by the thread that they belong to, never more than are asked for."""
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -151,6 +152,7 @@ class _RowsThread:
         self._work.put(None)
 
     def _live(self) -> None:
+        process = os.getpid()
         while (work := self._work.get()) is not None:
             function, future = work
             error: BaseException | None = None
@@ -158,6 +160,8 @@ class _RowsThread:
                 function()
             except BaseException as raised:  # noqa: BLE001 (the caller's own, whatever it is)
                 error = raised
+            if os.getpid() != process:  # a child that the rows have forked: its only thread is this one
+                return
             with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
                 future.get_loop().call_soon_threadsafe(_resolve, future, error)
 
@@ -186,7 +190,10 @@ class _ThreadReader:
 
     async def read(self) -> list[Request]:
         while not self._reader.rows and not self._reader.ended:
-            if self._reading is None or self._reading.done():
+            if self._reading is not None and self._reading.done():
+                self._reading.result()  # a source may also raise what ends programs
+                self._reading = None
+            if self._reading is None:
                 self._reading = self._thread.run(self._reader.advance)
                 self._reading.add_done_callback(lambda _: self._news.set())
             self._news.clear()

@@ -77,9 +77,16 @@ class _WorkItem(Generic[T]):
         self._requests.put(request)
 
     def wait(self) -> T:
-        """In the waiting thread: do what the coroutine asks for until it has ended, and give its value."""
+        """In the waiting thread: do what the coroutine asks for until it has ended, and give its value.
+
+        Raises:
+            RuntimeError: In a child that was forked there: nobody would ever ask or answer it.
+        """
+        process = os.getpid()
         while (request := self._requests.get()) is not None:
             request()
+            if os.getpid() != process:
+                raise RuntimeError("forked in the midst of a call, which goes on in the parent process alone")
         if self.error is not None:
             raise self.error
         value = self._value
