@@ -1,4 +1,4 @@
-"""A run while the API fails: it pauses, probes with one row, and ends when that lasts; no row is missed or doubled."""
+"""A run while the API fails: it pauses, probes with one row, and ends when that lasts; nothing is lost or doubled."""
 
 import asyncio
 import time
@@ -125,7 +125,7 @@ async def test_a_success_in_between_ends_a_row_of_failures(clock: Clock) -> None
     assert clock.now == 1000
 
 
-async def test_after_a_pause_one_row_probes_and_its_success_opens_at_half_the_width(clock: Clock) -> None:
+async def test_after_a_pause_one_row_probes_and_its_success_closes_the_breaker_at_half_the_limit(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     assert breaker.admits(7)
     trip(breaker)
@@ -158,7 +158,7 @@ async def test_each_probe_that_fails_makes_the_pause_longer_up_to_a_bound(clock:
     assert breaker.pauses == 1
 
 
-async def test_what_was_on_its_way_when_the_gate_shut_says_nothing_new(clock: Clock) -> None:
+async def test_what_was_on_its_way_when_the_breaker_opened_says_nothing_new(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     trip(breaker)
     for _ in range(50):
@@ -167,7 +167,7 @@ async def test_what_was_on_its_way_when_the_gate_shut_says_nothing_new(clock: Cl
     assert breaker.admits(0)
 
 
-async def test_a_longer_wait_that_is_asked_for_meanwhile_is_kept(clock: Clock) -> None:
+async def test_a_longer_retry_after_that_comes_meanwhile_is_kept(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     for seconds in ("5", "60", "7"):
         breaker.note(attempt_with(429, headers={"Retry-After": seconds}))
@@ -188,7 +188,7 @@ async def test_a_look_up_that_is_answered_after_the_pause_is_as_good_as_a_probe(
     assert breaker.closed
 
 
-async def test_a_probe_of_which_nothing_was_heard_makes_place_for_another(clock: Clock) -> None:
+async def test_a_probe_without_an_exchange_makes_place_for_another(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     trip(breaker)
     clock.now += FIRST_PAUSE
@@ -197,7 +197,7 @@ async def test_a_probe_of_which_nothing_was_heard_makes_place_for_another(clock:
     assert breaker.admits(0)
 
 
-async def test_the_gate_gives_up_when_its_patience_is_over(clock: Clock) -> None:
+async def test_the_breaker_gives_up_when_its_patience_is_over(clock: Clock) -> None:
     breaker = breaker_of(8, 3)
     trip(breaker)
     for _ in range(3):
@@ -212,7 +212,7 @@ async def test_the_gate_gives_up_when_its_patience_is_over(clock: Clock) -> None
     assert not isinstance(breaker.given_up, ZeroDivisionError)
 
 
-async def test_resends_are_free_while_the_gate_is_open_and_none_when_it_is_shut(clock: Clock) -> None:
+async def test_resends_are_free_while_the_breaker_is_closed_and_none_are_made_when_it_is_open(clock: Clock) -> None:
     breaker = breaker_of(8, 3)
     resends = Resends(breaker=breaker)
     assert all(resends.take() for _ in range(100))
@@ -220,3 +220,76 @@ async def test_resends_are_free_while_the_gate_is_open_and_none_when_it_is_shut(
     resends.earn(resent=False)
     assert not resends.take()
     assert clock.now == 1000
+
+
+# --- a short Retry-After
+
+
+def deferred(seconds: str) -> Attempt:
+    return attempt_with(429, headers={"Retry-After": seconds})
+
+
+def limit_of(breaker: CircuitBreaker) -> int:
+    return next(flying for flying in range(1000) if not breaker.admits(flying))
+
+
+async def test_a_short_retry_after_halves_the_limit_once_for_that_long(clock: Clock) -> None:
+    breaker = breaker_of(64, 300)
+    for _ in range(5):
+        breaker.note(deferred("0.1"))
+    assert (limit_of(breaker), breaker.closed, breaker.pauses) == (32, True, 0)
+    clock.now += 0.1
+    breaker.note(deferred("0.1"))
+
+    assert limit_of(breaker) == 16
+    assert isinstance(breaker.slowed_by, RateLimitedError)
+    assert breaker.slowed_by.retry_after == 0.1
+
+
+async def test_the_limit_grows_back_with_every_success_and_never_ends_at_none(clock: Clock) -> None:
+    breaker = breaker_of(4, 300)
+    for _ in range(9):
+        breaker.note(deferred("0.1"))
+        breaker.note(attempt_with(200, "transactions.list"))
+        clock.now += 1
+    assert 1 <= limit_of(breaker) <= 4
+    for _ in range(4):
+        breaker.note(attempt_with(200))
+
+    assert limit_of(breaker) == 4
+
+
+async def test_deferrals_in_a_row_open_the_breaker_however_short(clock: Clock) -> None:
+    breaker = breaker_of(64, 300)
+    for _ in range(IN_A_ROW):
+        assert breaker.closed
+        breaker.note(deferred("0"))
+    assert not breaker.closed
+    clock.now += FIRST_PAUSE
+    assert breaker.admits(0)
+
+
+@pytest.mark.parametrize("seconds", ["0.6", "1", "30", "", "soon"])
+async def test_any_other_429_opens_the_breaker(clock: Clock, seconds: str) -> None:
+    breaker = breaker_of(64, 300)
+    breaker.note(deferred(seconds))
+    assert (breaker.closed, breaker.pauses) == (False, 1)
+    assert clock.now == 1000
+
+
+async def test_few_short_waits_do_not_stop_a_run(api: Api, caller: AsyncGameball) -> None:
+    refused: list[str] = []
+
+    async def answer(identity: str) -> Response | None:
+        if int(identity[1:]) % 50 == 7 and identity not in refused:
+            refused.append(identity)
+            return 429, {}
+        return None
+
+    api.answer = answer
+    api.headers = {"Retry-After": "0.1"}
+    report = await caller.bulk.run(pays(1000), concurrency=32)
+
+    assert (report.applied, report.sent, report.pauses) == (1000, 1020, 0)
+    assert isinstance(report.slowed_by, RateLimitedError)
+    assert report.seconds < 20 * FIRST_PAUSE
