@@ -17,11 +17,11 @@ from gameball.bulk.breaker import CircuitBreaker
 from gameball.bulk.rows import Request, Row, RowResult, RowState, Value
 from gameball.bulk.sender import MOST_TRIES, row_after_error
 from gameball.core.delivery import Delivery
-from gameball.core.operation import Absent, Found, Operation
+from gameball.core.operation import Absent, Different, Finding, Found, Operation
 from gameball.core.polling import NoProgressError, poll
 from gameball.core.retry import Disposition, classify, is_foreign
 from gameball.core.timestamps import stamp
-from gameball.errors import APIError, GameballError, OutcomeUnknownError
+from gameball.errors import APIError, DuplicateTransactionError, GameballError, OutcomeUnknownError
 from gameball.models.batches import BATCH_ROWS, Batch, BatchId, BatchRow
 from gameball.models.shared import refuse
 from gameball.models.transactions import CashbackRequest, CashbackReward, RedeemRequest, Redemption
@@ -167,7 +167,7 @@ class BatchSender:
                 ends.append(self._end(row, finding, unfinished))
             elif isinstance(finding, Found):  # the API refuses a repetition of what it has
                 ends.append(row.ended(RowState.ALREADY_APPLIED, value=finding.value))
-            elif isinstance(finding, Absent):
+            elif isinstance(finding, Absent | Different):
                 error = self._delivery.complete(APIError(refusal), row.operation, 1)
                 ends.append(row.ended(RowState.REJECTED, error=error))
             else:
@@ -189,6 +189,11 @@ class BatchSender:
         """What look-ups mean for a row in doubt; one that was not applied may be sent again."""
         if isinstance(finding, Found):
             return row.ended(RowState.APPLIED, value=finding.value)
+        if isinstance(finding, Different):
+            taken = DuplicateTransactionError(
+                "the transaction id belongs to a different transaction", outcome="unknown"
+            )
+            return row.ended(RowState.NEEDS_REVIEW, error=self._delivery.complete(taken, row.operation, row.tries + 1))
         if not isinstance(finding, Absent):
             return finding
         row.tries += 1
@@ -241,7 +246,7 @@ class BatchSender:
         else:
             sought.misses += 1
             if final and sought.misses > 1:
-                sought.finding = Absent()  # or another's: then the API will say so
+                sought.finding = finding
         return True
 
     def _unknown(self, sought: "_Sought", *, calm: bool) -> RowResult | Row:
@@ -251,7 +256,7 @@ class BatchSender:
         return row_after_error(row, self._delivery.complete(unknown, row.operation, 1), self._breaker, calm=calm)
 
 
-_LookedUp: TypeAlias = Found[Any] | Absent | RowResult | Row
+_LookedUp: TypeAlias = Finding[Any] | RowResult | Row
 
 
 @define(eq=False)
@@ -259,7 +264,7 @@ class _Sought:
     """A row that is looked up, and what the look-ups have said of it."""
 
     row: Row
-    finding: Found[Any] | Absent | None = None
+    finding: Finding[Any] | None = None
     misses: int = 0
     problem: GameballError | None = None
 

@@ -11,7 +11,9 @@ from gameball import (
     AsyncGameball,
     BulkStoppedError,
     CashbackRequest,
+    DuplicateTransactionError,
     InvalidRequestError,
+    JournalError,
     OutcomeUnknownError,
     PermissionDeniedError,
     RateLimit,
@@ -516,3 +518,33 @@ async def test_a_journal_of_calls_is_resumed_by_batches_while_rows_of_a_batch_ar
     assert count(sandbox, "batches.start") == 2
     again = await client.bulk.resume(path, via="calls")
     assert again.applied == 20
+
+
+async def test_a_row_in_doubt_whose_id_is_another_transactions_needs_a_review(
+    sandbox: Sandbox, client: AsyncGameball
+) -> None:
+    await client.transactions.cashback(player_unique_id="p1", transaction_id="t1", amount=999)
+    sandbox.faults.arm("batches.start", Close(), effect="before")
+    results = {result.index: result async for result in client.bulk.stream(pays(3), via="batches")}
+
+    assert [results[n].state for n in range(3)] == ["applied", "needs_review", "applied"]
+    error = results[1].error
+    assert isinstance(error, DuplicateTransactionError)
+    assert (error.outcome, error.transaction_id) == ("unknown", "t1")
+
+
+async def test_a_batch_that_cannot_be_written_down_is_not_started(
+    sandbox: Sandbox, client: AsyncGameball, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise JournalError("journal j.db cannot grow: the disk is full")
+
+    path = tmp_path / "j.db"
+    monkeypatch.setattr("gameball.bulk.journal.store.Journal.record_batch", fail)
+    with pytest.raises(JournalError, match="the disk is full"):
+        await client.bulk.run(pays(3), journal=path, via="batches")
+    assert count(sandbox, "batches.start") == 0
+    monkeypatch.undo()
+    report = await client.bulk.resume(path, lookup_time=0.01)
+
+    assert (report.applied, report.left) == (3, 0)
