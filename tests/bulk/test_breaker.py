@@ -1,4 +1,4 @@
-"""A run while the API fails: it pauses, probes with one row, and ends when that lasts; nothing is lost or doubled."""
+"""A run while the API fails: it pauses, probes with one row, and ends when that lasts; no row is missed or doubled."""
 
 import asyncio
 import time
