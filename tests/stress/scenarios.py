@@ -83,7 +83,7 @@ class Result:
         if len(effects) > 1:
             self.violations.append(f"double: {key} took effect {len(effects)} times ({outcome}) {about}")
         elif outcome in {"applied", "already_applied"} and not effects:
-            self.violations.append(f"lost: {key} is said to be applied {about}")
+            self.violations.append(f"missing: {key} is said to be applied {about}")
         elif outcome in {"not_applied", "rejected"} and effects:
             self.violations.append(f"false outcome: {key} is said not to be applied {about}")
         elif value is not None and str(effects[0].number) not in _numbers(value):
@@ -104,7 +104,7 @@ def _numbers(value: Any) -> set[str]:
 
 
 def calls(seed: int, scale: float) -> list[Call]:
-    """The calls of a seed, of every kind that moves points; amounts differ, so that holds can be told apart."""
+    """The calls of a seed, of every kind that moves points; amounts differ, by which holds are known."""
     dice = Dice(seed).of("calls")
     made: list[Call] = []
     for number in range(round(CALLS * scale)):
@@ -151,7 +151,7 @@ def awaited(seed: int, scale: float = 1.0) -> Result:
 
 async def _make(client: AsyncGameball, call: Call) -> End:
     method: Callable[..., Awaitable[Any]] = getattr(client.transactions, call.operation)
-    begun = time.monotonic()
+    started = time.monotonic()
     task = asyncio.ensure_future(method(**call.arguments))
     if call.cancel_after is not None:
         await asyncio.wait([task], timeout=call.cancel_after)
@@ -163,7 +163,7 @@ async def _make(client: AsyncGameball, call: Call) -> End:
         end = {"outcome": "cancelled"}
     except GameballError as error:
         end = {"outcome": error.outcome, "error": error}
-    return End(call=call, seconds=time.monotonic() - begun, **end)
+    return End(call=call, seconds=time.monotonic() - started, **end)
 
 
 def plain(seed: int, scale: float = 1.0) -> Result:
@@ -179,13 +179,13 @@ def plain(seed: int, scale: float = 1.0) -> Result:
         with_waits(client, WAITS)
 
         def make(call: Call) -> End:
-            begun = time.monotonic()
+            started = time.monotonic()
             end: dict[str, Any]
             try:
                 end = {"outcome": "applied", "value": getattr(client.transactions, call.operation)(**call.arguments)}
             except GameballError as error:
                 end = {"outcome": error.outcome, "error": error}
-            return End(call=call, seconds=time.monotonic() - begun, **end)
+            return End(call=call, seconds=time.monotonic() - started, **end)
 
         return _checked("plain", seed, server, list(threads.map(make, calls(seed, scale))))
 

@@ -37,7 +37,7 @@ class Batch:
     rows: Sequence[dict[str, Any]]
     entries: Sequence[Entry | None]
     """None for a row that was refused."""
-    untold: frozenset[int]
+    unlisted: frozenset[int]
     """Rows that the answer leaves out, or says have failed although they took effect."""
     started: float = field(default_factory=time.monotonic)
 
@@ -55,12 +55,12 @@ class Batch:
                 "gameballTransactionId": str(entry.number),
             }
             for number, row, entry in numbered
-            if entry is not None and number not in self.untold
+            if entry is not None and number not in self.unlisted
         ]
         failed = [
             {"playerUniqueId": row["playerUniqueId"], "message": "no"}
             for number, row, entry in numbered
-            if entry is None or (number in self.untold and number % 2)
+            if entry is None or (number in self.unlisted and number % 2)
         ]
         return {
             "status": "finished" if done else "inProgress",
@@ -184,7 +184,7 @@ class Server:
         if fate.effect == "none":
             return fate, None
         entries: list[Entry | None] = []
-        untold = set[int]()
+        unlisted = set[int]()
         for number, row in enumerate(rows):
             dice = self.dice.of("row", row["transactionId"])
             if dice.random() < self.dice.rate / 4:
@@ -193,11 +193,11 @@ class Server:
                 continue
             if dice.random() < self.dice.rate / 4:
                 self.drawn["row of a batch left out, or said to have failed"] += 1
-                untold.add(number)
+                unlisted.add(number)
             after = number / len(rows) * _BATCH_SECONDS
             key = row["transactionId"]
             entries.append(self.ledger.apply("PaymentReward", row, key=key, after=after, lag=fate.lag))
-        self._batches[batch_id] = Batch(rows, entries, frozenset(untold))
+        self._batches[batch_id] = Batch(rows, entries, frozenset(unlisted))
         return fate, {"batchId": batch_id}
 
     def _list(self, key: str) -> tuple[Fate, Any]:
