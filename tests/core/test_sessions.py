@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from gameball import (
     Replay,
     Timeouts,
 )
-from tests.support.server import API_KEY, SECRET_KEY, Server, Step
+from tests.support.server import API_KEY, SECRET_KEY, Part, Server, Step
 
 KEYS = (API_KEY, SECRET_KEY)
 FILES = Path("/proc/self/fd")
@@ -48,33 +49,35 @@ def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 # --- servers and proxies that close
 
 
-STALE: dict[str, Step] = {
-    "closed": (Server.answer(HOLD), 0.02, "close"),
-    "reset": (Server.answer(HOLD), 0.02, "reset"),
-    "half closed": (Server.answer(HOLD), 0.02, "half-close", "hang"),
-    "a second answer": (Server.answer(HOLD), 0.02, Server.answer({"holdReference": "another's"}), "hang"),
-    "half an answer": (Server.answer(HOLD), 0.02, b"HTTP/1.1 200", "hang"),
+STALE: dict[str, Part] = {
+    "closed": "close",
+    "reset": "reset",
+    "half closed": "half-close",
+    "a second answer": Server.answer({"holdReference": "another's"}),
+    "half an answer": b"HTTP/1.1 200",
 }
 
 
 @pytest.mark.parametrize("sender", ["our session", "a session of the user"])
 @pytest.mark.parametrize(
-    ("secure", "step"),
+    ("secure", "end"),
     [
-        pytest.param(secure, step, id=f"{name}, {'tls' if secure else 'plain'}")
-        for name, step in STALE.items()
+        pytest.param(secure, end, id=f"{name}, {'tls' if secure else 'plain'}")
+        for name, end in STALE.items()
         for secure in (False, True)
         if not (secure and name == "half closed")  # TLS closes both halves
     ],
 )
 async def test_a_connection_that_became_stale_while_the_loop_was_busy_is_not_used(
-    step: Step,
+    end: Part,
     sender: str,
     secure: bool,  # noqa: FBT001
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
     serving, trusting = tls if secure else (None, None)
-    with Server(tls=serving).script(step, Server.answer(HOLD)) as server:
+    served, ended = threading.Event(), threading.Event()
+    stale: Step = (Server.answer(HOLD), partial(served.wait, 5), end, ended.set, "hang")
+    with Server(tls=serving).script(stale, Server.answer(HOLD)) as server:
         async with AsyncExitStack() as stack:
             ours = sender == "our session"
             session = None if ours else await stack.enter_async_context(aiohttp.ClientSession())
@@ -82,7 +85,9 @@ async def test_a_connection_that_became_stale_while_the_loop_was_busy_is_not_use
                 AsyncGameball(*KEYS, base_url=server.base_url, ssl=trusting, session=session)
             )
             await client.configurations.cashback()
-            time.sleep(0.06)  # noqa: ASYNC251 (the loop does not see what the server does)
+            served.set()
+            server.wait(lambda: ended.is_set() or server.gone)  # the loop does not see what the server does
+            time.sleep(0.02)  # noqa: ASYNC251 (nor what comes of it)
             page = await client.send(GET)
 
     assert page == HOLD

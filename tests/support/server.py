@@ -16,10 +16,10 @@ API_KEY: Final = "api-key-of-the-tests"
 SECRET_KEY: Final = "secret-key-of-the-tests"
 REWARD: Final = {"playerUniqueId": "p", "gameballTransactionId": 17178, "rewardedPoints": 20}
 
-Part = bytes | float | Literal["close", "half-close", "reset", "hang"]
+Part = bytes | float | Callable[[], object] | Literal["close", "half-close", "reset", "hang"]
 Step = Part | tuple[Part, ...]
-"""What the server does with a request: write bytes, wait some seconds, close, close its own half, reset, or hang until
-the client goes."""
+"""What the server does with a request: write bytes, wait some seconds, call a function (in a thread), close, close its
+own half, reset, or hang until the client goes."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class Server:
         self._tls = tls
         self._writers: set[asyncio.StreamWriter] = set()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
+        # What is written must be on its way at once; asyncio sees to it only for sockets that name their protocol.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._live)
@@ -240,6 +242,8 @@ class Server:
                 writer.write_eof()
             elif isinstance(part, float):
                 await asyncio.sleep(part)
+            elif callable(part):
+                await asyncio.to_thread(part)
             elif isinstance(part, bytes):
                 writer.write(part)
                 await writer.drain()
