@@ -17,6 +17,7 @@ from gameball.bulk.rows import KINDS, RowResult
 from gameball.bulk.runner import Runner, StopFlag, Tally, prepared
 from gameball.bulk.sender import CallSender, Sender
 from gameball.core.delivery import Delivery
+from gameball.core.loop_thread import running_loop
 from gameball.core.methods import Async, Mode, ResourceBase, Sync, endpoint, paginated
 from gameball.models.shared import check_whole, refuse
 from gameball.settings import LONGEST
@@ -187,6 +188,7 @@ class Bulk(ResourceBase[Mode]):
         lookup_time: float | None,
     ) -> Runner:
         """Check everything, and load the journal; nothing is sent before that."""
+        running_loop()
         check_whole("concurrency", concurrency, 1, 10_000)
         if via not in ("calls", "batches", None):
             raise refuse("via", 'must be "calls" or "batches"')

@@ -9,8 +9,9 @@ from typing import Any, Final, Generic, TypeVar, cast
 import anyio
 from attrs import define, evolve, field, frozen
 
-from gameball.core import codec, converter
+from gameball.core import codec, converter, in_flight
 from gameball.core.http import Failure, Fault, Request, Response, retry_after
+from gameball.core.loop_thread import running_loop
 from gameball.core.observers import Attempt, Call, Observers
 from gameball.core.operation import Absent, Finding, Found, Operation, Reconciliation, Signature
 from gameball.core.outage import Outages
@@ -88,6 +89,18 @@ class _Running(Generic[T]):
     response: Response = field(init=False)
     """The last answer that said something."""
     settled: Settled = field(init=False)
+
+    @property
+    def may_be_applied(self) -> bool:
+        """Whether the call, were it cut off now, may have changed something."""
+        return not self.operation.reads and (self.in_flight or self.state.in_doubt)
+
+    def interruption(self) -> str | None:
+        if not self.may_be_applied:
+            return None
+        name, number, check = self.operation.name, self.operation.transaction_id, self.operation.check
+        which = f" (transaction_id={number})" if number is not None else ""
+        return printable(f"{name}{which} was given up: unless it had not left yet, it may be applied; {check}")
 
     def delivered(self) -> Delivered[T]:
         return Delivered(
@@ -183,25 +196,26 @@ class Delivery:
             CallState(
                 operation=operation,
                 retries=self.retries,
-                deadline=asyncio.get_running_loop().time() + self.timeouts.total,
+                deadline=running_loop().time() + self.timeouts.total,
                 budget=self.budget,
                 waits=self.waits,
             ),
             codec.encode(operation, self.headers),
         )
         follow = self._follow_observed if self.observers.of_calls else self._follow
+        in_flight.enter(call)
         try:
             await follow(call, call.state.begin(in_doubt=in_doubt))
         except GameballError as error:
             problem = error
         except asyncio.CancelledError as error:
-            if _may_be_applied(call):
-                note = _abandoned(operation)
-                logger.warning("%s", note)
+            if (note := in_flight.cut_off(call)) is not None:
                 error.add_note(note)
             raise
         else:
             return call
+        finally:
+            in_flight.leave(call)
         raise self.complete(problem, operation, call.state.sends)
 
     async def _follow_observed(self, call: _Running[T], step: Step) -> None:
@@ -374,19 +388,7 @@ def _read(operation: Operation[T], result: Response | Failure) -> Found[T] | Pro
     return problem
 
 
-def _may_be_applied(call: _Running[Any]) -> bool:
-    """Whether a call that is cut off may have changed something."""
-    return not call.operation.reads and (call.in_flight or call.state.in_doubt)
-
-
 def _outcome(call: _Running[Any], error: BaseException) -> Outcome:
     if isinstance(error, GameballError):
         return error.outcome
-    return "unknown" if _may_be_applied(call) else "not_applied"
-
-
-def _abandoned(operation: Operation[Any]) -> str:
-    which = f" (transaction_id={operation.transaction_id})" if operation.transaction_id is not None else ""
-    return printable(
-        f"{operation.name}{which} was given up: unless it had not left yet, it may be applied; {operation.check}"
-    )
+    return "unknown" if call.may_be_applied else "not_applied"

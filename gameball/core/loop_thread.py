@@ -100,6 +100,17 @@ class _WorkItem(Generic[T]):
                 pass
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop of an awaited call.
+
+    Raises:
+        RuntimeError: There is none of asyncio's: the call is awaited under trio, say.
+    """
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    raise RuntimeError("AsyncGameball works on asyncio only, and no asyncio event loop runs here; Gameball needs none")
+
+
 _work_item: "ContextVar[_WorkItem[Any]]" = ContextVar("_work_item")
 
 

@@ -25,6 +25,7 @@ from aiohttp.payload import Payload
 from yarl import URL
 
 from gameball.core.http import Failure, Fault, Request, Response
+from gameball.core.loop_thread import running_loop
 from gameball.core.operation import Signature
 from gameball.core.sessions import LoopSessions, UncleanConnectionError, UsedConnections
 from gameball.settings import Credentials, Secret, Timeouts
@@ -107,7 +108,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the running loop's session. Those of other loops close when their loop ends."""
-        sessions = self._by_loop.pop(asyncio.get_running_loop(), None)
+        sessions = self._by_loop.pop(running_loop(), None)
         if sessions is not None:
             await sessions.close()
 

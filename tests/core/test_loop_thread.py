@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -631,3 +631,22 @@ def test_where_no_thread_can_be_started_any_more_a_call_runs_on_a_loop_of_its_ow
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert loop_thread.LoopThread().run(thread) == threading.get_ident()
+
+
+def test_an_awaited_call_says_that_it_works_on_asyncio_only(server: Server) -> None:
+    client = AsyncGameball("key", "secret", base_url=server.base_url)
+    rows = [CashbackRequest(player_unique_id="p", transaction_id="t", amount=1)]
+
+    async def first_row() -> object:
+        return await anext(client.transactions.iterate())
+
+    calls: list[Coroutine[Any, Any, object]] = [
+        client.transactions.list(),
+        first_row(),
+        client.bulk.run(rows),
+        client.aclose(),
+    ]
+    for call in calls:
+        with pytest.raises(RuntimeError, match=r"^AsyncGameball works on asyncio only"):
+            call.send(None)  # as any other library for event loops begins
+    assert server.requests == []

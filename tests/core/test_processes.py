@@ -361,6 +361,56 @@ print(input())
     server.wait(lambda: server.gone == server.connections)
 
 
+DAEMONS = {
+    "plain": "cashback(Gameball(), 't1')",
+    "awaited": "asyncio.run(cashback(AsyncGameball(), 't1'))",
+}
+
+
+@pytest.mark.parametrize("call", DAEMONS.values(), ids=DAEMONS)
+def test_a_write_that_the_end_of_the_interpreter_cuts_off_is_warned_of_once(
+    server: Server, start: Start, call: str
+) -> None:
+    server.script("hang")
+    source = f"""
+logging.basicConfig(level="WARNING", format="%(name)s %(levelname)s %(message)s", stream=sys.stdout)
+threading.Thread(target=lambda: {call}, daemon=True).start()
+sys.stdin.readline()
+"""
+    program = start(source, server.base_url)
+    server.wait(lambda: server.requests, 10)
+    program.stdin.close()
+    code, said, complaints = program.end()
+
+    assert (code, complaints) == (0, "")
+    (warning,) = said.strip().splitlines()
+    assert warning.startswith("gameball WARNING transactions.cashback (transaction_id=t1) was given up: ")
+
+
+def test_reads_and_calls_of_a_parent_process_are_not_warned_of(server: Server, start: Start) -> None:
+    server.script("hang")
+    source = (
+        CHILDREN
+        + """
+logging.basicConfig(level="WARNING", stream=sys.stdout)
+client = Gameball()
+threading.Thread(target=client.transactions.list, daemon=True).start()
+threading.Thread(target=cashback, args=(client, "t1"), daemon=True).start()
+sys.stdin.readline()
+print(ended_well(child_of(lambda: None)), flush=True)
+"""
+    )
+    program = start(source, server.base_url)
+    server.wait(lambda: len(server.requests) == 2, 10)
+    program.stdin.close()
+    code, said, complaints = program.end()
+
+    assert (code, complaints) == (0, "")
+    child, warning = said.strip().splitlines()
+    assert child == "True"
+    assert "transactions.cashback (transaction_id=t1) was given up" in warning
+
+
 def test_a_task_in_flight_at_the_end_of_asyncio_run(server: Server, start: Start) -> None:
     server.script("hang")
     program = start(
@@ -404,6 +454,31 @@ cashback(client, "t1")
     )
 
     assert program.end() == (0, "called", "")
+
+
+@pytest.mark.parametrize("client", ["Gameball()", "AsyncGameball()"])
+def test_a_call_that_needs_a_host_name_while_the_interpreter_ends_says_why_it_fails(
+    server: Server, start: Start, client: str
+) -> None:
+    program = start(
+        f"""
+import atexit, inspect
+client = {client}
+
+@atexit.register
+def flush():
+    try:
+        call = cashback(client, "last")
+        print((asyncio.run(call) if inspect.isawaitable(call) else call).rewarded_points)
+    except GameballError as error:
+        print(error.outcome, error.attempts, error)
+""",
+        server.base_url.replace("127.0.0.1", "localhost"),
+    )
+
+    code, said, complaints = program.end()
+    assert (code, complaints) == (0, "")
+    assert said.startswith("not_applied 1 nothing was sent: the interpreter is shutting down")
 
 
 def test_a_call_made_after_the_loop_thread_was_stopped_at_exit_ends_well(server: Server, start: Start) -> None:
