@@ -44,13 +44,14 @@ class UsedConnections:
         """Whether a request may be sent on a connection: a new one, or a kept one that is clean and quiet.
 
         Raises:
-            UncleanConnectionError: It is not clean, and yet new: so may be the next one.
+            UncleanConnectionError: It is new, and yet not clean: so may the next one be. It has been closed.
         """
         protocol = connection.protocol
         clean = protocol is not None and not protocol.should_close
         if protocol in self._used:
             return clean and monotonic() >= self._distrusted_until and _is_quiet(connection)
         if protocol is None or not clean:
+            connection.close()
             raise UncleanConnectionError
         self._used.add(protocol)
         return True
@@ -68,17 +69,16 @@ def _is_quiet(connection: Connection) -> bool:
     return socket is None or not _readable(socket.fileno())
 
 
-if hasattr(select, "poll"):
+_poll: Final = getattr(select, "poll", None)
+"""None on Windows."""
 
-    def _readable(descriptor: int) -> bool:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
 
-else:  # Windows
-
-    def _readable(descriptor: int) -> bool:
+def _readable(descriptor: int) -> bool:
+    if _poll is None:
         return bool(select.select([descriptor], [], [], 0)[0])
+    poll = _poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class CleanConnector(aiohttp.TCPConnector):
@@ -98,12 +98,8 @@ class CleanConnector(aiohttp.TCPConnector):
         """A connection that was just opened, or a kept one that is clean and quiet."""
         while True:
             connection = await super().connect(req, traces, timeout)
-            try:
-                if self._used.accept(connection):
-                    return connection
-            except UncleanConnectionError:
-                connection.close()
-                raise
+            if self._used.accept(connection):
+                return connection
             connection.close()
 
 
@@ -159,7 +155,7 @@ class LoopSessions:
 
     async def open(self, headers: Mapping[Signature, Mapping[str, str] | None]) -> None:
         """Open sessions of our own; each sends the headers of its signature with every request."""
-        for ended in [other for other in _open if other.loop.is_closed()]:
+        for ended in [other for other in list(_open) if other.loop.is_closed()]:  # other threads change it
             ended.let_go()
         self._connectors = {fresh: CleanConnector(self.used, force_close=fresh) for fresh in (False, True)}
         self._sessions = {

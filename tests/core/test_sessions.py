@@ -27,6 +27,8 @@ from gameball import (
     Replay,
     Timeouts,
 )
+from gameball.core.operation import Signature
+from gameball.core.sessions import LoopSessions
 from tests.support.server import API_KEY, SECRET_KEY, Part, Server, Step
 
 KEYS = (API_KEY, SECRET_KEY)
@@ -94,6 +96,16 @@ async def test_a_connection_that_became_stale_while_the_loop_was_busy_is_not_use
     assert [seen.connection for seen in server.requests] == [1, 2]
 
 
+@pytest.mark.parametrize("end", STALE.values(), ids=STALE)
+async def test_where_the_system_has_no_poll_a_stale_connection_is_found_all_the_same(
+    end: Part, tls: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gameball.core.sessions._poll", None)
+    await test_a_connection_that_became_stale_while_the_loop_was_busy_is_not_used(
+        secure=False, end=end, sender="our session", tls=tls
+    )
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.0005, 0.005], ids=["at once", "0.5 ms later", "5 ms later"])
 async def test_holds_through_a_proxy_that_closes_after_each_response_all_give_values(delay: float) -> None:
     """A kept connection may break under a hold, which cannot be looked up: it takes one that nobody has used."""
@@ -128,6 +140,21 @@ async def test_a_server_that_speaks_first_on_every_connection_is_not_asked_for_e
 # --- loops that end, and loops side by side
 
 
+async def test_a_forked_child_leaves_its_parents_sessions_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = LoopSessions(asyncio.Semaphore(1))
+    await sessions.open({Signature.ALL: None})
+    async with sessions.session(Signature.ALL, fresh=False).get(server.base_url) as response:
+        await response.read()
+    with monkeypatch.context() as in_child:
+        in_child.setattr("os.getpid", lambda: -1)
+        sessions.close_from_outside()
+    await asyncio.sleep(0.02)
+    assert server.open == 1
+    await sessions.close()
+
+
 def open_files() -> int:
     return len(list(FILES.iterdir()))
 
@@ -153,6 +180,9 @@ def test_loops_that_are_closed_by_hand_leave_no_socket(server: Server, one_clien
         job(number)
     gc.collect()
     assert open_files() - before <= 4
+    # The last loop's sockets are let go of by the next one; here, that no later test is blamed for them.
+    asyncio.run(kept.transactions.cashback(player_unique_id="p", transaction_id="last", amount=1))
+    gc.collect()
 
 
 def test_a_client_with_a_rate_limit_serves_several_loops_at_once(server: Server) -> None:
@@ -241,6 +271,18 @@ def test_a_bug_beneath_is_tried_once_and_found_in_the_debug_log(
     assert type(broken).__name__ in str(failed.value)
     assert "test_sessions.py" in caplog.text
     assert API_KEY not in caplog.text
+
+
+async def test_an_interpreter_that_is_shutting_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr("asyncio.BaseEventLoop.getaddrinfo", fail)
+    client = AsyncGameball(*KEYS, base_url="https://api.example.invalid/a")
+    with pytest.raises(ConnectionFailedError, match="the interpreter is shutting down") as failed:
+        await client.transactions.list()
+    await client.aclose()
+    assert (failed.value.attempts, failed.value.outcome) == (1, "not_applied")
 
 
 # --- nothing secret in a frame
