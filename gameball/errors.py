@@ -200,7 +200,7 @@ class TimedOutError(GameballError, TimeoutError):  # pyright: ignore[reportIncom
 
 
 class BatchTimeoutError(GameballError):
-    """Waiting for a batch took longer than asked for; the batch goes on at the API."""
+    """A batch was not done in the time given; the batch goes on at the API."""
 
     outcome = "unknown"
 

@@ -5,7 +5,7 @@ What is read must mean the same as from a sandbox that answers as its tables say
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -25,7 +25,6 @@ from gameball.sandbox import Sandbox
 
 Ask = Callable[..., Awaitable[Any]]
 
-JUST_NOW = datetime.now(UTC)
 REFERENCES = {"hold_reference", "code", "api_key", "secret_key", "batch_id", "coupon_code"}
 """Drawn at random by every sandbox."""
 
@@ -115,10 +114,8 @@ def meaning(value: Any, name: str = "") -> Any:  # noqa: PLR0911 (one line for e
         return type(value)
     if name == "gameball_transaction_id":
         return value.removeprefix("gbtrx")
-    if isinstance(value, datetime) and abs((value - JUST_NOW).total_seconds()) < 600:
-        return "just now"  # stamped by the sandbox, with or without fractions of a second
-    if isinstance(value, datetime) and (value - JUST_NOW).days > 300:
-        return (value - JUST_NOW).days // 30
+    if isinstance(value, datetime) and (ahead := value - datetime.now(UTC)) > -timedelta(minutes=10):
+        return round(ahead / timedelta(days=30))  # stamped by the sandbox, with or without fractions of a second
     if name == "transaction_id" and len(value) == 32:
         return "the sandbox's own"
     return TransactionType.CASH_BACK if value == TransactionType.PAYMENT_REWARD else value

@@ -41,7 +41,7 @@ PUBLISHED: Final = RateLimit((30, 1.0), (360, 30.0))
 """The API's own limit, as its later version publishes it: how fast a batch is worked on at least."""
 
 LONGEST_SEARCH: Final = 600.0
-"""Seconds after which rows of a lost batch are no longer looked for, unless the caller says otherwise."""
+"""Seconds after which rows of a batch in doubt are no longer looked for, unless the caller says otherwise."""
 
 LONGEST_WAIT: Final = 30.0
 """Seconds between two rounds of look-ups."""
@@ -76,7 +76,7 @@ class BatchSender:
             concurrency: The most look-ups side by side.
             record_batch: Keeps which batch rows have become part of.
             patience: Seconds without progress after which a batch is no longer followed.
-            lookup_time: Seconds over which the rows of a lost batch are looked up before they are sent again; see
+            lookup_time: Seconds over which the rows of a batch in doubt are looked up before they are sent again; see
                 `Bulk.run()`.
         """
         self._delivery = delivery

@@ -34,7 +34,7 @@ SPELLINGS: Final[Mapping[str, str]] = {
     "from_date": "from",
     "to_date": "to",
 }
-"""Our names whose spelling on the wire is not simply their camelCase."""
+"""Our names whose spelling in JSON is not simply their camelCase."""
 
 OTHER_SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "gameballTransactionId": ("gameballTrasnactionId",),

@@ -54,7 +54,7 @@ class Delivered(Generic[T]):
 
     Attributes:
         value: What the resource method returns.
-        settled_by: What told the outcome: "answer", the answer to the request itself; "lookup", the list, after a
+        settled_by: What decided the outcome: "answer", the answer to the request itself; "lookup", the list, after a
             try without an answer; "duplicate", the list, which held this very transaction from an earlier call.
         attempts: How many times the request was tried.
         lookups: How many times the transaction was looked up.

@@ -1,6 +1,6 @@
 """The only module that exchanges bytes: one request out, one response or failure back, nothing decided.
 
-aiohttp's exceptions cannot tell "never sent" from "maybe applied", and they carry our keys. So what they say stays
+aiohttp's exceptions do not say whether bytes were sent, and hold our keys. So what they say stays
 here: whether the request left is read from its body, which notes when aiohttp begins to write it.
 """
 
@@ -83,7 +83,7 @@ class Transport:
                 sessions.timer.set(timer, deadline)
                 await sessions.slots.acquire()
                 try:
-                    # Waiting for a free connection counts against the whole call only.
+                    # The wait for a free connection counts against the whole call only.
                     sessions.timer.set(timer, min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
                     return await self._converse(sessions, request, tracker, _client_timeout(timeouts.connect))
                 finally:

@@ -122,7 +122,7 @@ def _entries(name: str, given: Iterable[Any]) -> list[Any]:
 class Batches(Resource[Mode]):
     """Hand many rows over at once, and follow what becomes of them.
 
-    API page: Batches (for GURU accounts). A batch has no id of yours: when the answer to its start is lost, it is
+    API page: Batches (for GURU accounts). A batch has no id of yours: when the answer to its start does not come, it is
     never started again by itself, and raises OutcomeUnknownError.
     """
 
@@ -202,7 +202,7 @@ class Batches(Resource[Mode]):
     ) -> Batch:
         """Wait until a batch is finished, stopped or failed, asking at growing intervals (0.5 s to 10 s).
 
-        API page: Batches, GET Get Batch Operation. Waiting is only looking: when it ends early (the timeout, a
+        API page: Batches, GET Get Batch Operation. To wait only reads: when it ends early (the timeout, a
         cancellation, Ctrl-C) the batch goes on, and can be waited for again.
 
         Args:

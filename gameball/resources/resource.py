@@ -1,4 +1,4 @@
-"""What every resource is: a face, and a way to send what it builds."""
+"""The base of every resource: its mode, and a way to send what it builds."""
 
 from typing import Any, Protocol, TypeVar
 

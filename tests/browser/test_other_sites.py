@@ -71,7 +71,7 @@ def another_site(body: str) -> Iterator[str]:
 
 
 def busy(sandbox: Sandbox) -> Any:
-    """What could be lost, as a value to compare."""
+    """What another site could change, as a value to compare."""
     return (
         sandbox.program,
         sandbox.clock.ahead,

@@ -1,4 +1,4 @@
-"""Rows through batches: what a batch tells is believed, what it does not tell is looked up, and nothing goes twice."""
+"""Rows through batches: what a batch reports is believed, what it leaves out is looked up, and nothing goes twice."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -139,7 +139,7 @@ async def test_rows_that_a_batch_does_not_tell_are_looked_up(sandbox: Sandbox, c
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         {"playerUniqueId": "p0", "transactionId": "t0", "gameballTransactionId": "7"},
         {"playerUniqueId": "p0", "transactionId": "t0", "points": 2},
@@ -149,10 +149,10 @@ async def test_rows_that_a_batch_does_not_tell_are_looked_up(sandbox: Sandbox, c
     ids=["no points", "no id", "another transaction", "another player"],
 )
 async def test_what_a_batch_tells_by_halves_is_looked_up(
-    sandbox: Sandbox, client: AsyncGameball, told: dict[str, Any]
+    sandbox: Sandbox, client: AsyncGameball, reported: dict[str, Any]
 ) -> None:
     await client.transactions.cashback(player_unique_id="p0", transaction_id="t0", amount=10)
-    body = {"batchId": "b", "status": "finished", "response": {"successful": [told], "failed": []}}
+    body = {"batchId": "b", "status": "finished", "response": {"successful": [reported], "failed": []}}
     sandbox.faults.arm("batches.get", Status(200, body))
     (result,) = [result async for result in client.bulk.stream(pays(1), via="batches")]
 
@@ -374,7 +374,7 @@ async def test_many_rows_whose_look_ups_cannot_be_read_cost_few(sandbox: Sandbox
     assert report.looked_up < 100
 
 
-# --- how long rows of a lost batch are looked up
+# --- how long rows of a batch in doubt are looked up
 
 
 async def test_a_caller_may_say_how_long_rows_are_looked_up(

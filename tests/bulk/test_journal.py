@@ -69,9 +69,9 @@ async def test_few_rows_are_written_down_ahead_of_a_slow_api(
     at_hand = most = 0
     claim = Journal.commit_and_claim
 
-    def counted(self: Journal, results: Sequence[RowResult], back: Sequence[Row], room: int) -> list[Row]:
+    def counted(self: Journal, results: Sequence[RowResult], back: Sequence[Row], count: int) -> list[Row]:
         nonlocal at_hand, most
-        rows = claim(self, results, back, room)
+        rows = claim(self, results, back, count)
         at_hand += len(rows) - len(results)
         most = max(most, at_hand)
         return rows

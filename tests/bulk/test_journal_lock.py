@@ -181,7 +181,7 @@ def test_a_report_is_read_while_a_run_is_at_work(path: Path) -> None:
     with closing(filled(path)) as journal:
         claim(journal)
         with JournalReader(path) as reader:
-            assert (reader.contents.report.rows, reader.contents.begun) == (4, True)
+            assert (reader.contents.report.rows, reader.contents.started) == (4, True)
 
 
 def test_an_archived_journal_is_read_where_nothing_can_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

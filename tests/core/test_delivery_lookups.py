@@ -1,4 +1,4 @@
-"""Whole calls whose answer was lost or refused as a repetition: looked up in the list, on real sockets."""
+"""Whole calls whose answer did not come, or was refused as a repetition: looked up in the list, on real sockets."""
 
 import asyncio
 import time
@@ -92,15 +92,15 @@ LOST: Final[Mapping[str, Step]] = {
 }
 
 
-# --- an answer was lost
+# --- no answer came
 
 
 @EACH
-@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("silence", LOST.values(), ids=LOST)
 async def test_a_lost_write_that_is_found_gives_what_its_answer_would_have_said(
-    server: Server, awaited: MakeAwaited, name: str, lost: Step
+    server: Server, awaited: MakeAwaited, name: str, silence: Step
 ) -> None:
-    server.script(lost, *found(name))
+    server.script(silence, *found(name))
     client = awaited(server.base_url, retries=QUICK, timeouts=Timeouts(attempt=0.07))
     delivered = await client.deliver(TRANSACTIONS[name].operation())
 
@@ -111,11 +111,11 @@ async def test_a_lost_write_that_is_found_gives_what_its_answer_would_have_said(
 
 
 @EACH
-@pytest.mark.parametrize("lost", ["close", LOST["500"]], ids=["closed", "500"])
+@pytest.mark.parametrize("silence", ["close", LOST["500"]], ids=["closed", "500"])
 async def test_a_lost_write_that_is_twice_not_found_is_sent_again_byte_for_byte(
-    server: Server, awaited: MakeAwaited, name: str, lost: Step
+    server: Server, awaited: MakeAwaited, name: str, silence: Step
 ) -> None:
-    server.script(lost, NOTHING, NOTHING, server.answer(TRANSACTIONS[name].answer))
+    server.script(silence, NOTHING, NOTHING, server.answer(TRANSACTIONS[name].answer))
     delivered = await awaited(server.base_url, retries=QUICK).deliver(TRANSACTIONS[name].operation())
 
     check_value(delivered.value)
@@ -136,9 +136,9 @@ async def test_a_write_that_was_slow_to_appear_is_not_sent_again(server: Server,
 async def test_the_waits_between_are_half_a_second_and_two(server: Server, awaited: MakeAwaited) -> None:
     server.script("close", NOTHING, NOTHING, server.answer())
     await awaited(server.base_url, STANDARD).send(cashback())
-    lost, first_look, second_look, resent = (seen.at for seen in server.requests)
+    silence, first_look, second_look, resent = (seen.at for seen in server.requests)
 
-    assert 0.5 <= first_look - lost < 1.0
+    assert 0.5 <= first_look - silence < 1.0
     assert 2.0 <= second_look - first_look < 2.5
     assert resent - second_look < 0.3
 

@@ -700,9 +700,9 @@ def test_put_off_after_a_lost_try_that_was_not_found_it_is_sent_again(call: str,
 @pytest.mark.parametrize("call", KEYED)
 def test_what_nobody_knows_how_to_look_up_is_not_sent_blindly_again(call: str) -> None:
     blind = evolve(CALLS[call], reconciliation=None)
-    course = CallState(operation=blind, retries=Retries(), deadline=90.0, budget=Budget())
+    state = CallState(operation=blind, retries=Retries(), deadline=90.0, budget=Budget())
 
-    step = course.after_send(LOST, 0.0)
+    step = state.after_send(LOST, 0.0)
 
     assert isinstance(step, GiveUp)
     assert type(step.error) is OutcomeUnknownError
@@ -1046,7 +1046,7 @@ def test_a_budget_never_grows_beyond_its_beginning() -> None:
     assert budget.left == 20.0
 
 
-# --- any course whatsoever
+# --- any sequence of ends
 
 ASKED = [RateLimitedError("x", status=429, retry_after=wait) for wait in (0.0, 1.0, 45.0)]
 PROBLEMS: st.SearchStrategy[Any] = st.sampled_from(
@@ -1063,7 +1063,7 @@ def test_no_course_sends_what_must_not_be_sent(call: str, data: st.DataObject) -
     budget, chance = data.draw(st.floats(0.0, 20.0)), data.draw(st.floats(0.0, 1.0))
     retries = Retries(attempts=attempts)
     purse = Budget(budget)
-    course = CallState(operation=operation, retries=retries, deadline=total, budget=purse, chance=lambda: chance)
+    state = CallState(operation=operation, retries=retries, deadline=total, budget=purse, chance=lambda: chance)
     now, sends, open_try = 0.0, 0, False
     absences: list[float] = []
     step: Step = Send(0.0)
@@ -1079,14 +1079,14 @@ def test_no_course_sends_what_must_not_be_sent(call: str, data: st.DataObject) -
             assert operation.restamp is not None or not step.restamp
             now += step.wait + data.draw(SECONDS)
             problem = copy.copy(data.draw(PROBLEMS))
-            step = course.after_send(problem, now)
+            step = state.after_send(problem, now)
             if classify(problem) is Disposition.UNKNOWN:
                 open_try, absences = True, []
         elif isinstance(step, LookUp):
             assert operation.reconciliation is not None
             now += step.wait + data.draw(SECONDS)
             finding = copy.copy(data.draw(FINDINGS))
-            step = course.after_look_up(finding, now)
+            step = state.after_look_up(finding, now)
             if isinstance(finding, Absent | Different):
                 absences.append(now)
         else:
@@ -1094,11 +1094,11 @@ def test_no_course_sends_what_must_not_be_sent(call: str, data: st.DataObject) -
         if isinstance(step, Send | LookUp):
             assert math.isfinite(step.wait)
             assert step.wait >= 0
-            assert now + step.wait < total, "no step is begun that ends too late"
+            assert now + step.wait < total, "no step is started that ends too late"
         assert 0 <= purse.left <= budget
-        assert course.sends == sends
+        assert state.sends == sends
     else:
-        pytest.fail("the course does not end")
+        pytest.fail("the call does not end")
     if isinstance(step, GiveUp):
         definite = step.error.outcome == "not_applied"
         assert not (definite and open_try and not operation.reads), "a try in doubt is never called not applied"

@@ -1,4 +1,4 @@
-"""The batches page: what is asked, what is read, and waiting until a batch is done."""
+"""The batches page: requests, answers, and waiting until a batch is done."""
 
 import asyncio
 import json
@@ -381,14 +381,14 @@ async def test_waiting_ends_on_every_word_for_the_end(call: Ask, api: MockApi, w
     rows = {"successful": [{"playerUniqueId": "p"}], "failed": []}
     for answer in (state("queued"), state("never heard of"), state(word, response=rows), state("running")):
         api.answer(answer)
-    told: list[Batch] = []
+    reports: list[Batch] = []
 
-    batch = await call("batches.wait", "213", on_progress=told.append)
+    batch = await call("batches.wait", "213", on_progress=reports.append)
 
-    assert batch == told[-1]
+    assert batch == reports[-1]
     assert batch.batch_id == "213"
     assert batch.successful == (BatchRow(player_unique_id="p"),)
-    assert [seen.status for seen in told] == ["pending", "never heard of", BatchStatus(word)]
+    assert [seen.status for seen in reports] == ["pending", "never heard of", BatchStatus(word)]
     assert [(sent.method, sent.target) for sent in api.sent] == [("GET", "/integrations/batch/213")] * 3
 
 
@@ -489,7 +489,7 @@ async def test_a_timeout_must_be_positive(call: Ask, api: MockApi, timeout: floa
     assert api.sent == []
 
 
-# --- polls that are lost
+# --- polls that fail
 
 
 @pytest.mark.parametrize(
@@ -508,10 +508,10 @@ async def test_waiting_survives_a_lost_poll(call: Ask, api: MockApi, body: str, 
     api.answer(state("pending"))
     api.answer(body, status=status)
     api.answer(state("finished"))
-    told: list[Batch] = []
-    batch = await call("batches.wait", "213", settings=ONE_TRY, on_progress=told.append)
+    reports: list[Batch] = []
+    batch = await call("batches.wait", "213", settings=ONE_TRY, on_progress=reports.append)
     assert batch.status is BatchStatus.FINISHED
-    assert len(told) == 2
+    assert len(reports) == 2
 
 
 @pytest.mark.parametrize("fault", [faults.Reset(), faults.Close(), faults.Delay(3.0), faults.CutBody()])
@@ -572,9 +572,9 @@ def never_stopped(sandbox: Sandbox) -> bool:
 async def test_a_cancelled_wait_leaves_the_batch_running_and_says_so(endless: Sandbox, polls: int) -> None:
     async with AsyncGameball(**keys(endless)) as client:
         batch_id = await client.batches.start_balance(["p"])
-        told: list[Batch] = []
-        waiting = asyncio.create_task(client.batches.wait(batch_id, on_progress=told.append))
-        while len(told) < polls:
+        reports: list[Batch] = []
+        waiting = asyncio.create_task(client.batches.wait(batch_id, on_progress=reports.append))
+        while len(reports) < polls:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0)
         waiting.cancel()
@@ -655,7 +655,7 @@ def test_a_real_ctrl_c_leaves_the_batch_running_and_says_so(endless: Sandbox) ->
 # --- in the sandbox
 
 
-async def test_a_batch_runs_its_course(call: Ask, sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_batch_runs_to_its_end(call: Ask, sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     settings = keys(sandbox)
     batch_id = await call("batches.start_cashback", [payment(1), payment(2)], settings=settings)

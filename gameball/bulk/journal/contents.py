@@ -55,7 +55,7 @@ class Contents:
         report: Of all runs on it.
         kinds: What rows there are.
         in_batches: Whether rows of a batch are in doubt.
-        begun: Whether any of its rows was ever claimed, and may have been sent.
+        started: Whether any of its rows was ever claimed, and may have been sent.
     """
 
     salt: bytes
@@ -66,7 +66,7 @@ class Contents:
     report: BulkReport
     kinds: frozenset[str]
     in_batches: bool
-    begun: bool
+    started: bool
 
     @classmethod
     def of(cls, database: sqlite3.Connection, path: Path) -> Self:
@@ -75,7 +75,7 @@ class Contents:
         Raises:
             JournalError: The file is damaged.
         """
-        kinds, begun, in_batches = set[str](), False, False
+        kinds, started, in_batches = set[str](), False, False
         try:
             row = database.execute(
                 "SELECT salt, account, base_url, via, input, sent, looked_up, pauses, seconds FROM run"
@@ -85,7 +85,7 @@ class Contents:
             for kind, status, points, rows, batched in database.execute(schema.FIGURES):
                 kinds.add(kind)
                 report.rows += rows
-                begun = begun or status != "pending"
+                started = started or status != "pending"
                 in_batches = in_batches or (status == "sending" and batched > 0)
                 if status in ENDED:
                     setattr(report, status, getattr(report, status) + rows)
@@ -106,7 +106,7 @@ class Contents:
             report=report,
             kinds=frozenset(kinds),
             in_batches=in_batches,
-            begun=begun,
+            started=started,
         )
 
 

@@ -150,7 +150,7 @@ class Journal:
         same_account = contents.account == account.hashed(contents.salt)
         if same_account and contents.base_url == account.base_url:
             return
-        if not contents.begun:
+        if not contents.started:
             with self._transaction():
                 self._database.execute(
                     "UPDATE run SET account = ?, base_url = ?", (account.hashed(contents.salt), account.base_url)
@@ -202,7 +202,7 @@ class Journal:
     def commit_and_claim(self, results: Sequence[RowResult], retried: Sequence[Row], count: int) -> list[Row]:
         """Write results down, and claim up to `count` rows: that they are being sent is durable when this returns.
 
-        Rows in `retried` stay claimed; those that have lost their transaction time get another one.
+        Rows in `retried` stay claimed; those without a transaction time get another one.
         """
         for result in results:
             self._players.discard(result.request.player_unique_id)
