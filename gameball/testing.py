@@ -1,11 +1,13 @@
 """A pytest plugin: the sandbox as a fixture, for the tests of whoever uses this package.
 
+Like this::
+
     def test_a_purchase_earns_points(gameball_sandbox):
         with Gameball("sandbox-api-key", "sandbox-secret-key", base_url=gameball_sandbox.base_url) as client:
             ...
         assert gameball_sandbox.ledger.balance("player123") == 20
 
-What goes wrong is armed the same way:
+What goes wrong is armed the same way::
 
     gameball_sandbox.faults.arm("transactions.cashback", faults.Reset(), effect="after")
 

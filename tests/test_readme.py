@@ -28,7 +28,7 @@ PAGES = {
 SECTIONS: Mapping[str, str] = dict(
     re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGES["README.md"], re.MULTILINE | re.DOTALL)
 )
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\S*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -215,13 +215,25 @@ def test_every_error_and_every_code_is_in_the_table_of_errors() -> None:
         assert {str(number) for number in (code.v3, code.v4) if number is not None} <= set(numbers)
 
 
+# --- the site
+
+
+def test_the_index_for_language_models_names_every_page() -> None:
+    written = (ROOT / "docs/llms.txt").read_text(encoding="utf-8")
+    pages = {str(file.relative_to(ROOT / "docs").with_suffix("")) for file in (ROOT / "docs").rglob("*.md")}
+    named = set(re.findall(r"\]\((.*)\.html\)", written))
+    assert named <= pages
+    assert {page for page in pages - named if not page.startswith("decisions/")} == {"index"}
+
+
 # --- all pages
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_has_no_block_that_nothing_reads(page: str) -> None:
     """Python and console blocks run, csv is read, text is what was printed; sh is for a person to paste."""
-    assert {language for language, _ in BLOCK.findall(PAGES[page])} <= {"python", "console", "csv", "text", "sh"}
+    known = {"python", "console", "csv", "text", "sh", "{eval-rst}"}
+    assert {language for language, _ in BLOCK.findall(PAGES[page])} <= known
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -5,9 +5,12 @@ import sys
 from enum import IntEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gameball.version import __version__
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 class Exit(IntEnum):
@@ -29,13 +32,10 @@ COMMANDS: Final = {
 """Each command is loaded when it is run: what it is in the module of its name, and what it does."""
 
 
-def main() -> int:
-    """Run the command line and return its exit code; see `gameball --help`. It needs the extra `cli`."""
-    try:
-        from cyclopts import App, CycloptsError  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError:
-        print("gameball: this command needs its extra: pip install 'gameball[cli]'", file=sys.stderr)
-        return Exit.USAGE
+def make_app() -> "App":
+    """Make the app with all its commands; the pages of the docs are made from it too."""
+    from cyclopts import App  # noqa: PLC0415 (an extra)
+
     app = App(
         name="gameball",
         help="The command line of the Gameball SDK.",
@@ -45,6 +45,19 @@ def main() -> int:
     )
     for name, (function, summary) in COMMANDS.items():
         app.command(f"gameball.cli.{name}:{function}", name=name, help=summary)
+    app.register_install_completion_command(help="Set up completion by Tab in your shell: bash, zsh or fish.")  # pyright: ignore[reportUnknownMemberType] (its **kwargs)
+    return app
+
+
+def main() -> int:
+    """Run the command line and return its exit code; see `gameball --help`. It needs the extra `cli`."""
+    try:
+        from cyclopts import CycloptsError  # noqa: PLC0415 (an extra)
+
+        app = make_app()
+    except ModuleNotFoundError:
+        print("gameball: this command needs its extra: pip install 'gameball[cli]'", file=sys.stderr)
+        return Exit.USAGE
     if sys.stderr is None:  # closed by whoever started this
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
     if sys.stdout is None:

@@ -97,7 +97,7 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """Where the API is, version included: `http://127.0.0.1:PORT/api/v3.0`."""
+        """Address of the API with its version, `/api/v3.0`."""
         return f"{self._origin}{BASE_PATH}"
 
     @property
