@@ -9,13 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.stress.faults import Dice, Fate
 from tests.stress.ledger import Entry, Ledger
-from tests.stress.timing import TIMEOUTS
+from tests.stress.timing import BATCH_SECONDS, TIMEOUTS
 
 KINDS: Final = {
     "cashback": "PaymentReward",
@@ -26,8 +26,6 @@ KINDS: Final = {
 }
 _HTML: Final = b"<html><body>Just a moment...</body></html>"
 _TICK: Final = 0.01
-_BATCH_SECONDS: Final = 0.15
-"""How long a batch runs; its rows take effect one after the other within it."""
 
 
 @dataclass
@@ -39,11 +37,12 @@ class Batch:
     """None for a row that was refused."""
     unlisted: frozenset[int]
     """Rows that the answer leaves out, or says have failed although they took effect."""
-    started: float = field(default_factory=time.monotonic)
+    started: float
+    """Seconds, on the clock of `time.monotonic`; it may lie ahead."""
 
     def answer(self) -> dict[str, Any]:
         """What is said of it by now."""
-        done = time.monotonic() - self.started >= _BATCH_SECONDS
+        done = time.monotonic() - self.started >= BATCH_SECONDS
         numbered = [
             (number, row, entry) for number, (row, entry) in enumerate(zip(self.rows, self.entries, strict=True))
         ]
@@ -194,10 +193,10 @@ class Server:
             if dice.random() < self.dice.rate / 4:
                 self.drawn["row of a batch left out, or said to have failed"] += 1
                 unlisted.add(number)
-            after = number / len(rows) * _BATCH_SECONDS
+            after = fate.late + number / len(rows) * BATCH_SECONDS
             key = row["transactionId"]
             entries.append(self.ledger.apply("PaymentReward", row, key=key, after=after, lag=fate.lag))
-        self._batches[batch_id] = Batch(rows, entries, frozenset(unlisted))
+        self._batches[batch_id] = Batch(rows, entries, frozenset(unlisted), time.monotonic() + fate.late)
         return fate, {"batchId": batch_id}
 
     def _list(self, key: str) -> tuple[Fate, Any]:

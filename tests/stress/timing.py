@@ -14,9 +14,11 @@ LATEST_EFFECT: Final = 0.2
 """Seconds, at most, from the end of an exchange until its effect."""
 LONGEST_LAG: Final = 0.2
 """Seconds, at most, from an effect until the list shows it."""
+BATCH_SECONDS: Final = 0.15
+"""How long a batch runs; its rows take effect one after the other within it."""
 MARGIN: Final = WAITS.between_lookups - LATEST_EFFECT - LONGEST_LAG
 """What is left until absence is believed. Were there nothing left, no client could be right: it sees only the list."""
-LOOKUP_TIME: Final = 1.0
-"""Seconds over which rows of a batch whose start got no answer are looked up: longer than any batch here runs."""
+LOOKUP_TIME: Final = LATEST_EFFECT + BATCH_SECONDS + LONGEST_LAG + MARGIN
+"""Seconds over which the rows of a batch whose start got no answer are looked up: in earnest ten minutes at most."""
 GRACE: Final = 1.0
 """Seconds that a call may last beyond its total."""
