@@ -1,31 +1,20 @@
-"""The `gameball` command: one app, whose commands are `bulk`, `demo` and `sandbox`."""
+"""The `gameball` command: one app, whose commands are `bulk`, `ping`, `demo` and `sandbox`."""
 
 import os
 import sys
-from enum import IntEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gameball.cli.exit_codes import Exit
 from gameball.version import __version__
 
 if TYPE_CHECKING:
-    from cyclopts import App
-
-
-class Exit(IntEnum):
-    """What a command ends with."""
-
-    APPLIED = 0
-    FAILED = 1
-    USAGE = 2
-    PROBLEMS = 3
-    """Some rows were rejected, or need a review."""
-    INTERRUPTED = 130
-
+    from cyclopts import App, CycloptsError
 
 COMMANDS: Final = {
     "bulk": ("app", "Send the rows of a file: planned first, kept in a journal, resumed after anything, reported."),
+    "ping": ("ping", "Find out whether the API answers, takes your keys, and what they are good for. Changes nothing."),
     "demo": ("demo", "Reward, hold, redeem and refund against a local Gameball, and prove it from the ledger."),
     "sandbox": ("sandbox", "Serve a local stand-in for Gameball's loyalty API v3.0, until Ctrl-C or SIGTERM."),
 }
@@ -58,16 +47,12 @@ def main() -> int:
     except ModuleNotFoundError:
         print("gameball: this command needs its extra: pip install 'gameball[cli]'", file=sys.stderr)
         return Exit.USAGE
-    if sys.stderr is None:  # closed by whoever started this
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
-    if sys.stdout is None:
-        sys.stdout = sys.stderr
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names in files and API messages may hold what it cannot encode
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         return int(app(sys.argv[1:], exit_on_error=False) or 0)
-    except CycloptsError:
+    except CycloptsError as error:
+        if "--json" in sys.argv:
+            _refuse_in_json(error)
         return Exit.USAGE
     except OSError as error:  # of the output, such as a full disk
         print(f"gameball: {error.strerror}", file=sys.stderr)
@@ -75,3 +60,22 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return Exit.INTERRUPTED
+
+
+def _prepare_streams() -> None:
+    if sys.stderr is None:  # closed by whoever started this
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
+    if sys.stdout is None:
+        sys.stdout = sys.stderr
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names in files and API messages may hold what it cannot encode
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse_in_json(error: "CycloptsError") -> None:
+    from gameball.cli.output import refusal, say, to_json  # noqa: PLC0415 (it needs the extra)
+
+    error.verbose = False
+    token = getattr(error, "token", None)
+    named = error.argument.name if error.argument is not None else token.keyword if token is not None else None
+    say(to_json(refusal(str(error), named)))

@@ -2,8 +2,8 @@
 
 import re
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -17,16 +17,17 @@ from gameball.bulk.journal import Account, Journal, JournalReader
 from gameball.bulk.report import BulkPlan, BulkReport, Planner, SeenIds
 from gameball.bulk.resource import Via
 from gameball.bulk.rows import RowState
-from gameball.cli import Exit
 from gameball.cli.columns import OPERATIONS
-from gameball.cli.display import Display, agreed, command, complain, count, counted, say, show_end, show_plan, states
+from gameball.cli.display import Display, agreed, command, count, counted, show_end, show_plan, states
+from gameball.cli.exit_codes import Exit
 from gameball.cli.failed_rows import private_file, write_rows
-from gameball.cli.input_file import BadRowsError, temporary_files
+from gameball.cli.input_file import temporary_files
 from gameball.cli.interrupts import Interrupts
 from gameball.cli.origin import Origin, note, noted, with_others
+from gameball.cli.output import FIRST_HELP, complain, output_of, say
 from gameball.cli.rows_file import RowsFile
 from gameball.client import Gameball
-from gameball.errors import BulkStoppedError, CredentialsError, GameballError, InvalidRequestError, JournalError
+from gameball.errors import BulkStoppedError, InvalidRequestError, JournalError
 from gameball.models.shared import refuse
 from gameball.settings import RateLimit, base_url, credentials
 
@@ -78,7 +79,7 @@ def plan(file: File, /, *, form: Form = PLAIN, rates: Rates = None) -> int:
     rates
         Rate limit, for example 30/1s; repeatable.
     """
-    with _ends(), _origin(file, form).open() as rows:
+    with output_of("plan", as_json=False), _origin(file, form).open() as rows:
         limit = _limit(rates)
         show_plan(rows, _planned(rows, limit), limit)
         return Exit.APPLIED
@@ -122,7 +123,7 @@ def run(
     yes
         Send without asking.
     """
-    with _ends() as interrupts, (origin := _origin(file, form)).open() as rows:
+    with output_of("run", as_json=False) as given, (origin := _origin(file, form)).open() as rows:
         limit = _limit(rates)
         if via == "batches":
             _check_batches([form.operation])
@@ -154,7 +155,7 @@ def run(
                     on_progress=show,
                     stop=stop,
                 ),
-                interrupts,
+                given.interrupts,
                 rows=expected.rows,
                 journal=journal,
                 origin=origin,
@@ -186,12 +187,12 @@ def resume(
     patience
         Seconds that an outage may last before the run is stopped.
     """
-    with _ends() as interrupts, _client(_limit(rates), concurrency) as client:
+    with output_of("resume", as_json=False) as given, _client(_limit(rates), concurrency) as client:
         return _run_to_the_end(
             lambda show, stop: client.bulk.resume(
                 journal, via=via, concurrency=concurrency, patience=patience, on_progress=show, stop=stop
             ),
-            interrupts,
+            given.interrupts,
             rows=0,
             journal=journal,
             again=_again(concurrency, rates, patience),
@@ -212,7 +213,7 @@ def report(journal: JournalFile, *, output: Path = Path()) -> int:
     output
         The folder to write to; created if needed, and files of these names in it are replaced.
     """
-    with _ends(), JournalReader(journal) as recorded:
+    with output_of("report", as_json=False), JournalReader(journal) as recorded:
         outcome = recorded.contents.report
         origin = noted(journal)
         output.mkdir(parents=True, exist_ok=True)
@@ -333,6 +334,7 @@ def _run_to_the_end(
         return Exit.PROBLEMS if outcome.rejected or outcome.needs_review else Exit.APPLIED
     if stopped is not None:
         complain(str(stopped))
+        complain(FIRST_HELP)
     elif journal is None:
         complain("interrupted; without a journal the rest cannot be resumed")
     else:
@@ -340,21 +342,3 @@ def _run_to_the_end(
     if journal is not None:
         say(f"go on with: {command('resume', journal, *again)}")
     return Exit.INTERRUPTED if stopped is None else Exit.FAILED
-
-
-@contextmanager
-def _ends() -> Generator[Interrupts]:
-    """Print an error as a sentence, and exit with its code."""
-    try:
-        with Interrupts() as interrupts:
-            yield interrupts
-            return
-    except (BadRowsError, CredentialsError, InvalidRequestError, JournalError) as error:
-        code, lines = Exit.USAGE, str(error).split("\n")
-    except GameballError as error:
-        code, lines = Exit.FAILED, [str(error)]
-    except OSError as error:
-        code, lines = Exit.USAGE, [": ".join(filter(None, (error.filename, error.strerror)))]
-    for line in lines:
-        complain(line)
-    raise SystemExit(code)

@@ -1,15 +1,11 @@
-"""What `gameball bulk` shows: the plan of a run, the run as it goes, and how it ended.
-
-An output that fails (a reader that ends, a full disk, a closed terminal) never ends a run: whatever it would have shown
-goes to stderr from then on.
-"""
+"""What `gameball bulk` shows: the plan of a run, the run as it goes, and how it ended."""
 
 import os
 import shlex
 import sys
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic
 from typing import Final, Self, TextIO, TypeVar
@@ -21,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gameball.bulk.report import KEPT, BulkPlan, BulkReport
+from gameball.cli.output import go_on_without_stdout, say
 from gameball.cli.rows_file import RowsFile
 from gameball.errors import printable
 from gameball.models.shared import Points
@@ -36,39 +33,6 @@ INTERVAL: Final = 5.0
 
 ROWS_READ: Final = 20_000
 """Rows between two looks at how far the check of a file is."""
-
-
-# --- lines
-
-
-def say(line: str) -> None:
-    """Print a line."""
-    try:
-        _write(sys.stdout, line)
-    except (OSError, ValueError) as error:
-        _go_on_without_stdout(error)
-        complain(line)
-
-
-def complain(line: str) -> None:
-    """Print a line to stderr, if it can still be written to."""
-    with suppress(OSError, ValueError):
-        _write(sys.stderr, line)
-
-
-def _write(stream: TextIO, line: str) -> None:
-    stream.write(f"{printable(line)}\n")
-    stream.flush()
-
-
-def _go_on_without_stdout(error: Exception) -> None:
-    with suppress(OSError, ValueError):  # what is left in its buffer would be an error once more when Python ends
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    sys.stdout = sys.stderr
-    reason = error.strerror if isinstance(error, OSError) else "it is closed"
-    complain(f"the output cannot be written to ({reason}); what matters of it follows here")
 
 
 # --- before a run
@@ -168,7 +132,7 @@ class Foot(AbstractContextManager["Foot"]):
             yield self._live
         except (OSError, ValueError) as error:
             self._live = None
-            _go_on_without_stdout(error)
+            go_on_without_stdout(error)
 
 
 class Display(AbstractContextManager["Display"]):

@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import sys
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from itertools import count
@@ -43,7 +43,15 @@ OTHERS: Final = {
 
 
 class BadRowsError(ValueError):
-    """The file cannot be used: what is wrong with it, or its first 20 bad rows, one a line, and how many more."""
+    """The file cannot be used: what is wrong with it, or its first 20 bad rows, one a line, and how many more.
+
+    Attributes:
+        rows: The same rows, each with its `line`, `column`, `field` and `rule`.
+    """
+
+    def __init__(self, message: str, rows: Sequence[Mapping[str, object]] = ()) -> None:
+        super().__init__(message)
+        self.rows = rows
 
 
 @contextmanager

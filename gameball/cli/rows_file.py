@@ -304,6 +304,7 @@ class _BadRows:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lines: list[str] = []
+        self._rows: list[dict[str, object]] = []
         self._count = 0
 
     def add(self, line: int, error: InvalidRequestError, titles: Mapping[str, str]) -> None:
@@ -313,10 +314,12 @@ class _BadRows:
             title = titles.get(error.field or "", error.field)
             column = "" if title == error.field else f", column {title}"
             self._lines.append(printable(f"  line {line}{column}: {error.message}"))
+            rule = error.message.removeprefix(f"{error.field} ")
+            self._rows.append({"line": line, "column": title, "field": error.field, "rule": rule})
 
     def complain(self) -> None:
         """Refuse the file if it has bad rows."""
         if self._count:
             more = [f"  and {self._count - NAMED:,} more"] if self._count > NAMED else []
             headline = f"{self._name}: {self._count:,} bad row{'s' if self._count > 1 else ''}"
-            raise BadRowsError("\n".join([headline, *self._lines, *more]))
+            raise BadRowsError("\n".join([headline, *self._lines, *more]), self._rows)

@@ -1,12 +1,15 @@
 """The command run in this process or in one of its own, on files of made-up orders."""
 
+import json
 import os
 import pty
 import subprocess
 import sys
 import threading
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +19,10 @@ from gameball.sandbox import Sandbox
 COMMAND = (sys.executable, "-c", "import sys; from gameball.cli import main; sys.exit(main())")
 
 
-class Bulk:
-    """Runs the command in this process and returns its exit code; `said` and `complained` are what it printed."""
+class Command:
+    """Runs a command in this process and returns its exit code; `said` and `complained` are what it printed."""
+
+    name = "ping"
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch = monkeypatch
@@ -25,13 +30,24 @@ class Bulk:
         self.said = self.complained = ""
 
     def __call__(self, *arguments: str) -> int:
-        self._monkeypatch.setattr(sys, "argv", ["gameball", "bulk", *arguments])
+        self._monkeypatch.setattr(sys, "argv", ["gameball", self.name, *arguments])
         try:
             code = cli.main()
         except SystemExit as left:
             code = int(left.code or 0)
         self.said, self.complained = self._capsys.readouterr()
         return code
+
+    @property
+    def object(self) -> Any:
+        """The one JSON object that it printed."""
+        return json.loads(self.said, parse_float=Decimal)
+
+
+class Bulk(Command):
+    """Runs `gameball bulk`."""
+
+    name = "bulk"
 
 
 def orders(count: int, name: str = "orders.csv", *, players: int = 1000) -> Path:

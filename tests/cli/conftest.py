@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gameball.sandbox import Sandbox
-from tests.cli.commands import Bulk
+from tests.cli.commands import Bulk, Command
 
 
 @pytest.fixture
@@ -33,3 +33,8 @@ def here(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 @pytest.fixture
 def bulk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bulk:
     return Bulk(monkeypatch, capsys)
+
+
+@pytest.fixture
+def ping(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)

@@ -376,6 +376,7 @@ def test_refused_keys_stop_a_run_that_can_be_resumed(
     monkeypatch.setenv("GAMEBALL_SECRET_KEY", "not-the-secret-key")
     assert bulk("run", "orders.csv", "--journal", "my rewards.db", "--rate=500/1s", "--concurrency=3") == 1
     assert "stopped with 0 of 50 rows settled" in bulk.complained
+    assert "to find out what is wrong: gameball ping\n" in bulk.complained
     (again,) = re.findall(r"^go on with: gameball bulk (.*)$", bulk.said, re.MULTILINE)
     assert again == "resume 'my rewards.db' --concurrency 3 --rate=500/1s"
 
