@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from gameball.bulk.rows import KINDS, Request, RowResult, amount_of
 from gameball.errors import GameballError
+from gameball.models.model import Model
 from gameball.models.shared import Points, add, add_points
 from gameball.settings import RateLimit
 
@@ -19,7 +20,7 @@ KEPT: Final = 1000
 
 
 @frozen(kw_only=True)
-class BulkPlan:
+class BulkPlan(Model):
     """What a run would do; nothing was sent.
 
     Attributes:
@@ -42,7 +43,7 @@ class BulkPlan:
 
 
 @define(kw_only=True)
-class BulkReport:
+class BulkReport(Model):
     """What became of a run, or so far. With a journal it covers all runs on that journal.
 
     Attributes:

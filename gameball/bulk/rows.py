@@ -10,6 +10,7 @@ from attrs import define, frozen
 
 from gameball.core.operation import Operation
 from gameball.errors import GameballError
+from gameball.models.model import Model
 from gameball.models.shared import Points, refuse
 from gameball.models.transactions import (
     CashbackRequest,
@@ -52,7 +53,7 @@ State = RowState
 
 
 @frozen(kw_only=True)
-class RowResult:
+class RowResult(Model):
     """How a row ended.
 
     Attributes:

@@ -97,7 +97,7 @@ _QUERY_VALUES: Final[Mapping[type, Callable[[Any], str | None]]] = {
     int: int.__repr__,
     Decimal: lambda value: format(value, "f") if value.is_finite() else None,
     float: lambda value: float.__repr__(value) if math.isfinite(value) else None,
-    datetime: scalars.instant,
+    datetime: scalars.time_text,
     date: date.isoformat,
     time: time.isoformat,
 }

@@ -19,7 +19,7 @@ import msgspec
 from cattrs import Converter
 
 from gameball.core import scalars
-from gameball.core.scalars import UnreadableError, base_value, instant
+from gameball.core.scalars import UnreadableError, base_value
 from gameball.models.batches import BatchId
 from gameball.models.clients import UNSET
 from gameball.models.configurations import ChallengeConfiguration
@@ -318,7 +318,7 @@ def _make_converter() -> Converter:
         converter.register_structure_hook(kind, scalars.word_reader(kind))
     converter.register_unstructure_hook_factory(attrs.has, _writer)
     converter.register_unstructure_hook(list, _write_list)
-    converter.register_unstructure_hook(datetime, instant)
+    converter.register_unstructure_hook(datetime, scalars.time_text)
     converter.register_unstructure_hook(Decimal, scalars.plain_decimal)
     converter.register_unstructure_hook(float, scalars.finite)
     for kind in (BatchId, CouponCode, ExactId):

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from gameball.models.batches import BatchId
+from gameball.models.model import instant
 from gameball.models.shared import ExactId, OpenEnum, is_time, refuse, written
 from gameball.models.transactions import CouponCode
 from gameball.settings import Secret
@@ -43,13 +44,11 @@ def base_value(value: object) -> object:
             raise TypeError(f"no JSON: {type(value).__name__}")
 
 
-def instant(value: datetime) -> str:
-    """A time in UTC with Z, in milliseconds, or in microseconds where it has them."""
-    if value.tzinfo is not UTC:
-        if not is_time(value) or value.utcoffset() is None:
-            raise refuse("query or json", "must hold timezone-aware times: use datetime.now(timezone.utc)")
-        value = value.astimezone(UTC)
-    return value.isoformat(timespec="microseconds" if value.microsecond % 1000 else "milliseconds")[:-6] + "Z"
+def time_text(value: datetime) -> str:
+    """A time as `instant()` writes it, if it is an aware one."""
+    if value.tzinfo is not UTC and (not is_time(value) or value.utcoffset() is None):
+        raise refuse("query or json", "must hold timezone-aware times: use datetime.now(timezone.utc)")
+    return instant(value)
 
 
 def plain_decimal(value: Decimal) -> Decimal | msgspec.Raw:

@@ -6,6 +6,7 @@ from typing import Final, Self
 
 from attrs import frozen
 
+from gameball.models.model import Model
 from gameball.models.shared import OpenEnum, Points
 
 BATCH_ROWS: Final = 1000
@@ -47,7 +48,7 @@ class BatchStatus(OpenEnum):
 
 
 @frozen(kw_only=True)
-class BatchRow:
+class BatchRow(Model):
     """What became of one row of a batch; which fields are there depends on the operation.
 
     Attributes:
@@ -71,7 +72,7 @@ class BatchRow:
 
 
 @frozen(kw_only=True)
-class BatchResponse:
+class BatchResponse(Model):
     """What became of the rows of a batch."""
 
     successful: tuple[BatchRow, ...] = ()
@@ -79,7 +80,7 @@ class BatchResponse:
 
 
 @frozen(kw_only=True)
-class Batch:
+class Batch(Model):
     """How far a batch is, and what became of its rows so far. A batch with failed rows still finishes."""
 
     status: BatchStatus

@@ -7,6 +7,7 @@ import attrs
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
+from gameball.models.model import Model
 from gameball.models.shared import OpenEnum, a, refuse, text, whole
 from gameball.settings import Secret
 
@@ -88,7 +89,7 @@ class ClientUpdate:
 
 
 @frozen(kw_only=True)
-class ClientKeys:
+class ClientKeys(Model):
     """A new client's keys: the only copy there is. Hand them on: `Gameball(keys.api_key, keys.secret_key)`."""
 
     api_key: Secret
@@ -97,7 +98,7 @@ class ClientKeys:
 
 
 @frozen(kw_only=True)
-class PartnerClient:
+class PartnerClient(Model):
     """A partner's client."""
 
     id: int

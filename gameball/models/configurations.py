@@ -10,6 +10,7 @@ from typing import Self
 
 from attrs import frozen
 
+from gameball.models.model import Model
 from gameball.models.shared import OpenEnum, Points
 from gameball.models.transactions import CouponType
 
@@ -78,7 +79,7 @@ class RuleType(OpenEnum):
 
 
 @frozen(kw_only=True)
-class ControlConfig:
+class ControlConfig(Model):
     """What is switched on."""
 
     gameball_enabled: bool | None = None
@@ -93,7 +94,7 @@ class ControlConfig:
 
 
 @frozen(kw_only=True)
-class LevelBenefits:
+class LevelBenefits(Model):
     """What a level gives; `others` are statements for people."""
 
     rank_reward: Points | None = None
@@ -104,7 +105,7 @@ class LevelBenefits:
 
 
 @frozen(kw_only=True)
-class Level:
+class Level(Model):
     """A level, reached at `min_progress`."""
 
     name: str | None = None
@@ -115,7 +116,7 @@ class Level:
 
 
 @frozen(kw_only=True)
-class ChallengeAvailability:
+class ChallengeAvailability(Model):
     """To whom a challenge is open."""
 
     min_level: int | None = None
@@ -123,7 +124,7 @@ class ChallengeAvailability:
 
 
 @frozen(kw_only=True)
-class Challenge:
+class Challenge(Model):
     """A challenge, as the overall configuration tells it."""
 
     id: int
@@ -142,7 +143,7 @@ class Challenge:
 
 
 @frozen(kw_only=True)
-class Voucher:
+class Voucher(Model):
     """A voucher that rewards a referral."""
 
     voucher_type: str | None = None
@@ -152,7 +153,7 @@ class Voucher:
 
 
 @frozen(kw_only=True)
-class ReferralReward:
+class ReferralReward(Model):
     """What a referral gives, every `reward_every` referrals."""
 
     reward_every: int | None = None
@@ -170,7 +171,7 @@ class PlayerReward(ReferralReward):
 
 
 @frozen(kw_only=True)
-class Referral:
+class Referral(Model):
     """The referral programme. `friend_reward` is there when the friend is rewarded too."""
 
     referral_method: ReferralMethod | None = None
@@ -181,7 +182,7 @@ class Referral:
 
 
 @frozen(kw_only=True)
-class CashbackFactors:
+class CashbackFactors(Model):
     """How money paid turns into points and score."""
 
     reward_factor: Decimal | None = None
@@ -191,7 +192,7 @@ class CashbackFactors:
 
 
 @frozen(kw_only=True)
-class RedemptionOffer:
+class RedemptionOffer(Model):
     """A redemption rule, as the overall configuration tells it."""
 
     rule_id: int
@@ -203,7 +204,7 @@ class RedemptionOffer:
 
 
 @frozen(kw_only=True)
-class RedemptionFactors:
+class RedemptionFactors(Model):
     """What points are worth: `redemption_factor` is the money's worth of one point."""
 
     redemption_factor: Decimal | None = None
@@ -211,7 +212,7 @@ class RedemptionFactors:
 
 
 @frozen(kw_only=True)
-class Configuration:
+class Configuration(Model):
     """The account's settings and programmes."""
 
     currency: str | None = None
@@ -231,7 +232,7 @@ class Configuration:
 
 
 @frozen(kw_only=True)
-class Product:
+class Product(Model):
     """A product that a reward or a coupon gives."""
 
     product_id: str | None = None
@@ -242,7 +243,7 @@ class Product:
 
 
 @frozen(kw_only=True)
-class CouponReward:
+class CouponReward(Model):
     """A coupon that a challenge gives."""
 
     coupon_type: CouponType | None = None
@@ -253,7 +254,7 @@ class CouponReward:
 
 
 @frozen(kw_only=True)
-class ChallengeReward:
+class ChallengeReward(Model):
     """What a challenge gives."""
 
     rank_reward: Points | None = None
@@ -262,7 +263,7 @@ class ChallengeReward:
 
 
 @frozen(kw_only=True)
-class ChallengeConfiguration:
+class ChallengeConfiguration(Model):
     """A challenge in full. `max_achievement` is -1 where there is no limit."""
 
     id: int
@@ -283,7 +284,7 @@ class ChallengeConfiguration:
 
 
 @frozen(kw_only=True)
-class AvailableLevel:
+class AvailableLevel(Model):
     """The level that a rule is open to."""
 
     level_id: int | None = None
@@ -291,7 +292,7 @@ class AvailableLevel:
 
 
 @frozen(kw_only=True)
-class AvailableTo:
+class AvailableTo(Model):
     """To whom a rule is open."""
 
     level: AvailableLevel | None = None
@@ -299,7 +300,7 @@ class AvailableTo:
 
 
 @frozen(kw_only=True)
-class ApplicableTo:
+class ApplicableTo(Model):
     """What a coupon can be used for."""
 
     collections: tuple[str, ...] = ()
@@ -307,7 +308,7 @@ class ApplicableTo:
 
 
 @frozen(kw_only=True)
-class CouponGroup:
+class CouponGroup(Model):
     """The group that a coupon belongs to."""
 
     handle: str | None = None
@@ -324,7 +325,7 @@ class CouponGroup:
 
 
 @frozen(kw_only=True)
-class RuleCoupon:
+class RuleCoupon(Model):
     """The coupon that a redemption rule gives."""
 
     coupon_type: CouponType | None = None
@@ -336,7 +337,7 @@ class RuleCoupon:
 
 
 @frozen(kw_only=True)
-class RedemptionRule:
+class RedemptionRule(Model):
     """A way to spend points. `value_of_point` is money, for the general rule."""
 
     id: int
@@ -351,7 +352,7 @@ class RedemptionRule:
 
 
 @frozen(kw_only=True)
-class RedemptionConfiguration:
+class RedemptionConfiguration(Model):
     """The redemption programme. `points_expiry_period` is in days."""
 
     is_redemption_active: bool | None = None
@@ -360,7 +361,7 @@ class RedemptionConfiguration:
 
 
 @frozen(kw_only=True)
-class CashbackRule:
+class CashbackRule(Model):
     """Points for money paid: `points_rewarded_as_cashback` for each `min_amount_to_spend`."""
 
     id: int
@@ -371,7 +372,7 @@ class CashbackRule:
 
 
 @frozen(kw_only=True)
-class CashbackConfiguration:
+class CashbackConfiguration(Model):
     """The cashback programme. `return_window_duration` is in days."""
 
     is_cashback_active: bool | None = None

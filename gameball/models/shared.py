@@ -17,6 +17,7 @@ from attrs.converters import optional as if_given
 from attrs.validators import optional
 
 from gameball.errors import InvalidRequestError
+from gameball.models.model import Model
 
 Number: TypeAlias = Decimal | int | float
 """What is taken where a page says "number". A float stands for its shortest decimal: `99.98` is 99.98."""
@@ -250,7 +251,7 @@ def exactly_one(**given: object) -> None:
 
 
 @frozen(kw_only=True)
-class PlayerRequest:
+class PlayerRequest(Model):
     """What every request that moves a player's points carries.
 
     `email` and `mobile` are for accounts that merge channels. Without a `transaction_time` the call is stamped
@@ -279,7 +280,7 @@ class KeyedRequest(PlayerRequest):
 
 
 @frozen(kw_only=True)
-class Branch:
+class Branch(Model):
     """A merchant's branch."""
 
     unique_id: str | None = field(default=None, validator=optional(text))
@@ -291,7 +292,7 @@ class Branch:
 
 
 @frozen(kw_only=True)
-class Merchant:
+class Merchant(Model):
     """The shop, among several of one account, where something was bought."""
 
     unique_id: str | None = field(default=None, validator=optional(text))

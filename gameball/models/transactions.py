@@ -13,6 +13,7 @@ from attrs import Attribute, field, frozen
 from attrs.converters import optional as if_given
 from attrs.validators import deep_iterable, optional
 
+from gameball.models.model import Model
 from gameball.models.shared import (
     NULL_IS_EMPTY,
     KeyedRequest,
@@ -121,7 +122,7 @@ class RedeemRequest(KeyedRequest):
 
 
 @frozen(kw_only=True)
-class LineItem:
+class LineItem(Model):
     """A returned item of an order."""
 
     product_id: str | None = field(default=None, validator=optional(text))
@@ -232,7 +233,7 @@ class TransactionFilter:
 
 
 @frozen(kw_only=True)
-class CashbackReward:
+class CashbackReward(Model):
     """The points given for a payment."""
 
     gameball_transaction_id: str
@@ -241,7 +242,7 @@ class CashbackReward:
 
 
 @frozen(kw_only=True)
-class Redemption:
+class Redemption(Model):
     """The points spent."""
 
     gameball_transaction_id: str
@@ -250,7 +251,7 @@ class Redemption:
 
 
 @frozen(kw_only=True)
-class Hold:
+class Hold(Model):
     """Points set aside, for ten minutes unless the account says otherwise."""
 
     hold_reference: str
@@ -260,7 +261,7 @@ class Hold:
 
 
 @frozen(kw_only=True)
-class ManualTransaction:
+class ManualTransaction(Model):
     """Points added or deducted by hand."""
 
     gameball_transaction_id: str
@@ -272,7 +273,7 @@ class ManualTransaction:
 
 
 @frozen(kw_only=True)
-class Transaction:
+class Transaction(Model):
     """A movement of points, as the list tells it."""
 
     gameball_transaction_id: str
@@ -297,7 +298,7 @@ class Transaction:
 
 
 @frozen(kw_only=True)
-class TransactionPage:
+class TransactionPage(Model):
     """A page of transactions, newest first; `total` counts all that match the filters."""
 
     transactions: tuple[Transaction, ...] = field(metadata={NULL_IS_EMPTY: True})
@@ -306,7 +307,7 @@ class TransactionPage:
 
 
 @frozen(kw_only=True)
-class OrderTransaction:
+class OrderTransaction(Model):
     """A movement of points that belongs to an order."""
 
     gameball_transaction_id: str
@@ -318,7 +319,7 @@ class OrderTransaction:
 
 
 @frozen(kw_only=True)
-class OrderTransactions:
+class OrderTransactions(Model):
     """All movements of points of an order: the payment, what was redeemed, the refunds."""
 
     order_transactions: tuple[OrderTransaction, ...]
@@ -333,7 +334,7 @@ class CouponCode(str):
 
 
 @frozen(kw_only=True)
-class Coupon:
+class Coupon(Model):
     """A coupon bought with points. `url` belongs to its group, where it has one."""
 
     code: CouponCode = field(converter=CouponCode, repr=False)

@@ -20,7 +20,7 @@ from gameball.core.codec import decode, encode, request_id
 from gameball.core.converter import load, parse
 from gameball.core.http import Response
 from gameball.core.operation import Operation, Replay
-from gameball.core.scalars import UnreadableError, instant
+from gameball.core.scalars import UnreadableError, time_text
 from gameball.errors import (
     APIError,
     AuthenticationError,
@@ -292,7 +292,7 @@ def test_a_page_number_too_long_to_be_written_is_refused() -> None:
     ],
 )
 def test_a_time_goes_out_in_utc_with_z(time: datetime, written: str) -> None:
-    assert instant(time) == written
+    assert time_text(time) == written
     assert sent(transactions.hold(HoldRequest(player_unique_id="p", amount=1, transaction_time=time)))[
         "transactionTime"
     ] == (written)
@@ -1158,7 +1158,7 @@ EXHAUST = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
 from gameball.core import converter
-from gameball.core.scalars import UnreadableError
+from gameball.core.scalars import UnreadableError, time_text
 from gameball.models import transactions as t
 import attrs
 literal = sys.stdin.read()

@@ -192,3 +192,13 @@ async def many_rows_go_in_one_run() -> None:
     assert_type(client.bulk.stream(payment for _ in range(3)), AsyncIterator[RowResult])
     await client.bulk.run([12])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     await client.bulk.run([payment], via="calls at once")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def every_answer_and_request_becomes_a_dict() -> None:
+    assert_type(payment.to_dict(), dict[str, Any])
+    page = await client.transactions.list()
+    assert_type([row.to_dict(json=True) for row in page.transactions], list[dict[str, Any]])
+    assert_type((await client.bulk.run([payment])).to_dict(json=True), dict[str, Any])
+    async for result in client.bulk.stream([payment]):
+        assert_type(result.to_dict(), dict[str, Any])
+    page.to_dict(json="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
