@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks [NAME ...] [--quick] [--json]`."""
+"""The command: `python -m benchmarks [NAME ...] [--quick] [--json] [--instructions]`."""
 
 import argparse
 import json
@@ -6,12 +6,14 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from attrs import evolve
 
 from benchmarks import bulk, calls, codec, imports, memory
+from benchmarks.instructions import COUNTED, counted
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.server import CORES, pin
 from benchmarks.table import Table, plain, summary, text
@@ -38,11 +40,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="see that all works; the figures are rough")
     parser.add_argument("--million", action="store_true", help="memory: a million rows as well, which take minutes")
+    parser.add_argument("--instructions", action="store_true", help=f"count instructions instead: {', '.join(COUNTED)}")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     arguments = parser.parse_args()
+    scenarios = {name: partial(counted, scenario=name) for name in COUNTED} if arguments.instructions else SCENARIOS
     for name in arguments.names:
-        if name not in SCENARIOS:
-            print(f"There is no scenario {name!r}; there are {', '.join(SCENARIOS)}.", file=sys.stderr)
+        if name not in scenarios:
+            print(f"There is no scenario {name!r}; there are {', '.join(scenarios)}.", file=sys.stderr)
             return 2
     pin(0, CORES[:1])
     effort = evolve(QUICK if arguments.quick else FULL, million=arguments.million)
@@ -50,8 +54,8 @@ def main() -> int:
     found = surroundings()
     if not arguments.json:
         print(", ".join(f"{what} {figure}" for what, figure in found.items()), flush=True)
-    for name in arguments.names or SCENARIOS:
-        for table in SCENARIOS[name](effort):
+    for name in arguments.names or scenarios:
+        for table in scenarios[name](effort):
             tables.append(table)
             if not arguments.json:
                 print(f"\n{text(table)}", flush=True)

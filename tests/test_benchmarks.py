@@ -1,6 +1,7 @@
 """`python -m benchmarks`, run as users run it. What it measures is for people to read; no figure is asserted."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,10 +21,11 @@ from benchmarks.table import Table, Target, text
 BRIEF = Effort(rounds=3, seconds=0.001, quick=True)
 
 
-def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+def benchmarks(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments],
         cwd=Path(__file__).parents[1],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -54,6 +56,18 @@ def test_an_unknown_name_is_refused_in_one_sentence_that_names_the_known_ones() 
     assert run.stdout == ""
     (sentence,) = run.stderr.splitlines()
     assert sentence.startswith("There is no scenario 'nonsense'; there are call, plain, ")
+
+
+def test_without_valgrind_instructions_are_not_counted_and_one_sentence_says_so(tmp_path: Path) -> None:
+    run = benchmarks("call", "--instructions", PATH=str(tmp_path))
+    assert run.returncode == 0, run.stderr
+    assert "- valgrind is not installed" in run.stdout
+
+
+def test_what_cannot_be_counted_is_refused_in_a_sentence_that_names_what_can() -> None:
+    run = benchmarks("memory", "--instructions")
+    assert run.returncode == 2
+    assert run.stderr == "There is no scenario 'memory'; there are call, plain.\n"
 
 
 def test_a_peer_that_is_not_installed_is_left_out() -> None:
