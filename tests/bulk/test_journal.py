@@ -347,6 +347,23 @@ def spoil(statement: str) -> Callable[[Path], None]:
     return change
 
 
+NO_ERRORS = (
+    "",
+    "7",
+    '["GameballError"]',
+    '["GameballError", []]',
+    '["GameballError", {}]',
+    '["NoSuchError", {"message": "x"}]',
+    '["printable", {"message": "x"}]',
+    '["Outcome", {"message": "x"}]',
+    '[["GameballError"], {"message": "x"}]',
+)
+
+
+def spoil_error(written: str) -> Callable[[Path], None]:
+    return spoil(f"UPDATE rows SET status = 'rejected', error = {written} WHERE number = 3")  # noqa: S608 (our own text)
+
+
 def cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
@@ -375,6 +392,7 @@ def scribble(path: Path) -> None:
         (lose_a_page, "is damaged"),
         (spoil("UPDATE rows SET status = 'perhaps' WHERE number = 3"), "is damaged"),
         (spoil("UPDATE rows SET points = 'many' WHERE number = 3"), "is damaged"),
+        *((spoil_error(error), "is damaged") for error in ("NULL", *map(repr, NO_ERRORS))),
         (spoil("DELETE FROM run"), "is damaged"),
         (block_the_log, "cannot be used: unable to open database file"),
         (lambda path: path.unlink(), "there is no journal at"),
@@ -388,6 +406,8 @@ def scribble(path: Path) -> None:
         "a page missing",
         "a state",
         "points",
+        "no error",
+        *(f"no error: {error}" for error in NO_ERRORS),
         "no account",
         "no log",
         "gone",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self, cast
 
 import msgspec
 from attrs import frozen
@@ -18,6 +18,7 @@ from gameball.bulk.journal.schema import damaged, explained
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import KINDS, Request, RowResult, RowState
 from gameball.core import converter
+from gameball.core.scalars import UnreadableError
 from gameball.errors import GameballError, JournalError
 from gameball.models.shared import Points, add_points
 from gameball.settings import Secret
@@ -220,8 +221,12 @@ def _problems(database: sqlite3.Connection, states: Sequence[RowState]) -> Itera
         )
 
 
-def _error(written: str) -> GameballError:
-    name, particulars = _from_json(written)
-    error: GameballError = getattr(errors, name)(particulars["message"])
-    vars(error).update(particulars)
-    return error
+def _error(written: str | None) -> GameballError:
+    match _from_json(written or "null"):
+        case [str(name), {"message": str(message), **particulars}]:
+            kind = vars(errors).get(name)
+            if isinstance(kind, type) and issubclass(kind, GameballError):
+                return kind(message, cast("dict[str, Any]", particulars))
+        case _:
+            pass
+    raise UnreadableError("it is no error")
