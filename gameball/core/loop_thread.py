@@ -7,6 +7,7 @@ import asyncio
 import atexit
 import importlib
 import os
+import socket
 import sys
 import threading
 import time
@@ -30,12 +31,21 @@ SHUTDOWN_TIMEOUT: Final = 2.0
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose waits end although a test has stopped the time of its program (freezegun, time-machine)."""
+    """An event loop that works on where the usual one stops.
+
+    Its waits end although a test has stopped the time of its program (freezegun, time-machine). It resolves host names
+    after the main thread has ended, when no thread can be started for it: threads and exit handlers may still call.
+    """
 
     if sys.platform != "win32":
 
         def time(self) -> float:
             return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        if threading.main_thread().is_alive():
+            return await super().getaddrinfo(host, port, **options)
+        return socket.getaddrinfo(host, port, **options)
 
 
 class _WorkItem(Generic[T]):
@@ -168,7 +178,7 @@ class LoopThread:
             )
         running = self._enter()
         if running is None:
-            return anyio.run(function)
+            return anyio.run(function, backend_options={"loop_factory": _Loop})
         item = _WorkItem(function)
         try:
             # BlockingPortal.call() would wait until the task is made: one more switch between threads.

@@ -633,6 +633,18 @@ def test_where_no_thread_can_be_started_any_more_a_call_runs_on_a_loop_of_its_ow
     assert loop_thread.LoopThread().run(thread) == threading.get_ident()
 
 
+def test_once_the_main_thread_has_ended_a_host_name_is_resolved_without_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def resolve() -> list[Any]:
+        return await asyncio.get_running_loop().getaddrinfo("localhost", 80, family=socket.AF_INET)
+
+    before = loop_thread.run(resolve)
+    monkeypatch.setattr(threading, "main_thread", threading.Thread)
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "run_in_executor", pytest.fail)
+    assert loop_thread.run(resolve) == before
+
+
 def test_an_awaited_call_says_that_it_works_on_asyncio_only(server: Server) -> None:
     client = AsyncGameball("key", "secret", base_url=server.base_url)
     rows = [CashbackRequest(player_unique_id="p", transaction_id="t", amount=1)]

@@ -456,20 +456,56 @@ cashback(client, "t1")
     assert program.end() == (0, "called", "")
 
 
-@pytest.mark.parametrize("client", ["Gameball()", "AsyncGameball()"])
-def test_a_call_that_needs_a_host_name_while_the_interpreter_ends_says_why_it_fails(
-    server: Server, start: Start, client: str
+AT_THE_END = {
+    "an exit handler": "atexit.register(call)",
+    "a thread that outlives the main one": "threading.Thread(target=late).start()",
+    "a daemon thread": "atexit.register(time.sleep, 0.5)\nthreading.Thread(target=late, daemon=True).start()",
+}
+
+
+@pytest.mark.parametrize("end", AT_THE_END.values(), ids=AT_THE_END)
+@pytest.mark.parametrize("used", [False, True], ids=["its first call", "used before"])
+def test_a_plain_call_finds_a_host_by_its_name_while_the_interpreter_ends(
+    server: Server,
+    start: Start,
+    end: str,
+    used: bool,  # noqa: FBT001
 ) -> None:
     program = start(
         f"""
-import atexit, inspect
-client = {client}
+import atexit
+client = Gameball()
+
+def call():
+    print(cashback(client, "last").rewarded_points, flush=True)
+
+def late():
+    threading.main_thread().join()
+    call()
+
+if {used}:
+    call()
+    client.close()
+{end}
+""",
+        server.base_url.replace("127.0.0.1", "localhost"),
+    )
+
+    assert program.end() == (0, "20\n20" if used else "20", "")
+
+
+def test_an_awaited_call_that_needs_a_host_name_while_the_interpreter_ends_says_why_it_fails(
+    server: Server, start: Start
+) -> None:
+    program = start(
+        """
+import atexit
+client = AsyncGameball()
 
 @atexit.register
 def flush():
     try:
-        call = cashback(client, "last")
-        print((asyncio.run(call) if inspect.isawaitable(call) else call).rewarded_points)
+        print(asyncio.run(cashback(client, "last")))
     except GameballError as error:
         print(error.outcome, error.attempts, error)
 """,
