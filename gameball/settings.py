@@ -264,6 +264,7 @@ def _split(text: str) -> SplitResult | None:
     try:
         url = urlsplit(text)
         url.port  # noqa: B018  (reading it is what checks it)
+        (url.hostname or "").encode("idna")  # the same, for the length of its labels
     except ValueError:  # its own sentence may repeat a password
         return None
     # urlsplit takes what is in brackets for the whole name, and [::1].example.com for this machine.

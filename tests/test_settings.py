@@ -256,6 +256,8 @@ def test_plain_http_to_another_machine_is_for_those_who_ask_for_it(url: str) -> 
         "https://[::1",
         "https://host:port",
         "https://host:99999",
+        "https://shop..example",
+        f"https://{'label' * 13}.example",
         "https://user@host",
         "https://user:hunter2@host",
         "https://@host",

@@ -13,8 +13,7 @@ A try ends in one of these ways:
   to the caller.
 
 Absence is believed only after two look-ups that lie some seconds apart. Once a try may have been applied, a later
-refusal proves nothing (it may refuse
-the repetition): it is looked up too.
+refusal proves nothing (it may refuse the repetition): it is looked up too.
 """
 
 import random
@@ -246,7 +245,7 @@ class CallState:
         self._open = problem
         if self._keyed:
             return self._look_up(problem, self.waits.first_lookup, now)
-        if self.operation.replay is Replay.SAFE:
+        if self.operation.replay is Replay.SAFE and not _is_unusable(problem):
             return self._resend(problem, now)
         return GiveUp(self._final(problem, now))
 
@@ -268,6 +267,8 @@ class CallState:
         if is_foreign(problem):
             if is_foreign(self._refusal):
                 return GiveUp(self._not_the_api(getattr(problem, "status", None)))
+        elif _is_unusable(problem):
+            return GiveUp(self._final(self._refusal or problem, now))
         elif classify(problem) is Disposition.FATAL:
             return GiveUp(self._final(problem if self.in_doubt else self._refusal, now))
         self._unread += 1
@@ -375,6 +376,11 @@ class CallState:
 def _is_final(problem: Problem | None) -> bool:
     """Neither a certificate nor a closed session gets better by trying again."""
     return isinstance(problem, Failure) and problem.fault in (Fault.TLS, Fault.UNUSABLE) and not problem.sent
+
+
+def _is_unusable(problem: Problem | None) -> bool:
+    """What it was sent with will not do better, in this process at least."""
+    return isinstance(problem, Failure) and problem.fault is Fault.UNUSABLE
 
 
 def _as_duplicate(problem: Problem | None) -> bool:

@@ -172,6 +172,20 @@ class LoopSessions:
         self._closer = self._close_with_the_loop()
         await anext(self._closer)
 
+    @property
+    def obstacle(self) -> str | None:
+        """Why the user's session cannot send here; None where it can.
+
+        aiohttp finds out by itself, but late: on another loop a kept connection has been written to by then.
+        """
+        if self.user_session is None:
+            return None
+        if self.user_session.closed:
+            return "the session that was passed is closed"
+        if getattr(self.user_session, "_loop", self.loop) is not self.loop:  # the public name of it is deprecated
+            return "the session that was passed belongs to another event loop"
+        return None
+
     def session(self, signature: Signature, *, fresh: bool) -> aiohttp.ClientSession:
         """The session that signs so; `fresh`: on a connection that no request has used before."""
         return self.user_session or self._sessions[signature, fresh]

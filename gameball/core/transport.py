@@ -28,6 +28,7 @@ from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.loop_thread import running_loop
 from gameball.core.operation import Signature
 from gameball.core.sessions import LoopSessions, UncleanConnectionError, UsedConnections
+from gameball.models.shared import refuse
 from gameball.settings import Credentials, Secret, Timeouts
 from gameball.version import __version__
 
@@ -56,6 +57,8 @@ class Transport:
         proxy: Secret | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        if not isinstance(session, aiohttp.ClientSession | None):
+            raise refuse("session", f"must be a ClientSession of aiohttp's, not {type(session).__name__}")
         self._base_url = base_url
         self._credentials = credentials
         self._timeouts = timeouts
@@ -97,7 +100,7 @@ class Transport:
             cancelled = None
             if isinstance(error, ConnectionError | aiohttp.ServerDisconnectedError) and tracker.started:
                 sessions.used.distrust()
-            fault, reason = self._explain(error, expired=timer.expired())
+            fault, reason = self._explain(error, expired=timer.expired(), sent=tracker.started)
         finally:
             sessions.timer.clear(timer)
             tracker.close()
@@ -120,6 +123,8 @@ class Transport:
     async def _converse(
         self, sessions: LoopSessions, request: Request, tracker: "_SendTracker", timeout: aiohttp.ClientTimeout
     ) -> Response | Failure:
+        if (obstacle := sessions.obstacle) is not None:
+            return Failure(fault=Fault.UNUSABLE, sent=False, reason=obstacle)
         response = await sessions.session(request.signature, fresh=request.fresh).request(
             request.method,
             URL(self._base_url + request.target, encoded=True),
@@ -173,7 +178,7 @@ class Transport:
             )
         return sessions
 
-    def _explain(self, error: Exception, *, expired: bool) -> tuple[Fault, str]:
+    def _explain(self, error: Exception, *, expired: bool, sent: bool) -> tuple[Fault, str]:
         """The kind of failure and a reason in fixed words, from an exception whose own text may hold keys."""
         if expired:
             return Fault.TIME, "no answer in time"
@@ -181,31 +186,25 @@ class Transport:
             cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
             reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None)
             return Fault.TLS, f"no secure connection: {reason or 'the handshake failed'}"
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            lasting = HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            fault = Fault.UNUSABLE if lasting else Fault.CONNECTION
-            return fault, f"the proxy refused to connect, with HTTP {error.status}"
+        if isinstance(error, aiohttp.ClientResponseError) and not sent:
+            return _explain_proxy(error)
         for kind, fault, reason in _REASONS:
             if isinstance(error, kind):
                 return fault, reason
-        if not isinstance(error, OSError | aiohttp.ClientError):
-            return Fault.UNUSABLE, self._explain_unusable(error)
-        number = error.errno if isinstance(error, OSError) else None
-        return Fault.CONNECTION, os.strerror(
-            number
-        ).lower() if number else f"the exchange broke ({type(error).__name__})"
+        if isinstance(error, OSError | aiohttp.ClientConnectionError):
+            number = error.errno if isinstance(error, OSError) else None
+            return Fault.CONNECTION, os.strerror(number).lower() if number else "the connection was closed"
+        return Fault.UNUSABLE, self._explain_unusable(error)
 
     def _explain_unusable(self, error: Exception) -> str:
         """What is wrong where no network is to blame; the debug log has its type, its place and its own words."""
         place = traceback.extract_tb(error.__traceback__)[-1]
         words = self._credentials.redact(str(error))
+        if self._proxy is not None and "@" in self._proxy.reveal():
+            words = "(not shown: the proxy's password may be in it)"
         logger.debug("%s in %s:%s: %s", type(error).__name__, place.filename, place.lineno, words)
-        if self._user_session is not None and self._user_session.closed:
-            return "the session that was passed is closed"
         if sys.is_finalizing() or (isinstance(error, RuntimeError) and "shutdown" in str(error)):
             return "the interpreter is shutting down: no host name can be resolved any more"
-        if self._user_session is not None and isinstance(error, RuntimeError):
-            return "the session that was passed belongs to another event loop"
         return f"the exchange broke ({type(error).__name__}; the debug log says where)"
 
 
@@ -224,6 +223,15 @@ def _headers(signature: Signature, keys: Credentials) -> Mapping[str, str]:
     if signature in (Signature.PARTNER, Signature.ALL) and keys.partner_token is not None:
         headers["Authorization"] = f"Bearer {keys.partner_token.reveal()}"
     return {**headers, "Accept": "application/json", "User-Agent": USER_AGENT}
+
+
+def _explain_proxy(error: aiohttp.ClientResponseError) -> tuple[Fault, str]:
+    """What is wrong with the only answer that comes before a request is sent: a proxy's, which was to open a tunnel."""
+    if not isinstance(error, aiohttp.ClientHttpProxyError):
+        return Fault.UNUSABLE, "the proxy's answer cannot be read as HTTP"
+    passing = error.status in _PASSING or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    fault = Fault.CONNECTION if passing else Fault.UNUSABLE
+    return fault, f"the proxy refused to connect, with HTTP {error.status}"
 
 
 @lru_cache
@@ -334,4 +342,8 @@ _REASONS: Final[tuple[tuple[type[Exception], Fault, str], ...]] = (
     (UncleanConnectionError, Fault.CONNECTION, "the connection held an answer that nobody had asked for"),
     (aiohttp.ServerDisconnectedError, Fault.CONNECTION, "the server closed the connection without an answer"),
     (aiohttp.ClientPayloadError, Fault.CONNECTION, "the answer was cut short"),
+    (aiohttp.ClientResponseError, Fault.CONNECTION, "the answer cannot be read as HTTP"),
 )
+
+_PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+"""Refusals by which a proxy asks to be tried again, beside its own failures."""

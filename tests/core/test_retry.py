@@ -72,6 +72,7 @@ def failure(fault: Fault, *, sent: bool) -> Failure:
 LOST = failure(Fault.CONNECTION, sent=True)
 UNSENT = failure(Fault.CONNECTION, sent=False)
 UNTRUSTED = failure(Fault.TLS, sent=False)
+UNUSABLE: list[Problem] = [failure(Fault.UNUSABLE, sent=sent) for sent in (False, True)]
 
 NOT_SENT: list[Problem] = [failure(fault, sent=False) for fault in (Fault.CONNECTION, Fault.TIME)]
 DEFERRED: list[Problem] = [
@@ -111,7 +112,7 @@ DUPLICATE = [
     api_error(400, 9003, None),
 ]
 UNKNOWN: list[Problem] = [
-    *(failure(fault, sent=True) for fault in Fault),
+    *(failure(fault, sent=True) for fault in Fault if fault is not Fault.UNUSABLE),
     *(api_error(status, None, None) for status in (408, 425, 499, 500, 502, 503, 504, 599)),
     api_error(400, 13, None),
     api_error(422, 4500, None),
@@ -198,11 +199,11 @@ FOUND = Found("the value")
 @pytest.mark.parametrize(
     ("problem", "disposition"),
     [
-        *((problem, Disposition.NOT_SENT) for problem in [*NOT_SENT, UNTRUSTED]),
+        *((problem, Disposition.NOT_SENT) for problem in [*NOT_SENT, UNTRUSTED, UNUSABLE[0]]),
         *((problem, Disposition.DEFERRED) for problem in DEFERRED),
         *((problem, Disposition.REFUSED) for problem in [*CLEAR, *DUPLICATE]),
         *((problem, Disposition.FATAL) for problem in [*FATAL, *FOREIGN]),
-        *((problem, Disposition.UNKNOWN) for problem in UNKNOWN),
+        *((problem, Disposition.UNKNOWN) for problem in [*UNKNOWN, UNUSABLE[1]]),
     ],
     ids=named,
 )
@@ -278,6 +279,24 @@ def test_nor_is_it_after_a_lost_try(call: str) -> None:
     error = Walk(call).ends(LOST, UNTRUSTED)
 
     assert type(error) is OutcomeUnknownError
+
+
+@pytest.mark.parametrize("call", [*READS, *SAFE_WRITES, *NEVER])
+@for_each_problem(UNUSABLE)
+def test_what_cannot_send_any_more_is_not_tried_again(call: str, problem: Failure) -> None:
+    error = Walk(call).ends(problem)
+
+    changed = problem.sent and call not in READS
+    assert error.outcome == ("unknown" if changed else "not_applied")
+    assert "it broke" in str(error)
+
+
+@pytest.mark.parametrize("call", KEYED)
+@for_each_problem(UNUSABLE)
+def test_nor_does_it_look_anything_up(call: str, problem: Failure) -> None:
+    assert type(Walk(call).ends(UNUSABLE[0])) is ConnectionFailedError
+    assert type(Walk(call).ends(LOST, problem)) is OutcomeUnknownError
+    assert Walk(call).ends(DUPLICATE[0], problem).outcome == "unknown"
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -641,6 +660,15 @@ def test_refused_and_absent_twice_it_is_unknown_with_the_code_and_not_sent_again
     assert error.code == problem.code
     assert problem.message in error.message
     assert walk.state.sends == 2
+
+
+@for_each_problem(UNUSABLE)
+def test_refused_and_no_longer_to_be_looked_up_it_is_unknown_with_the_code(problem: Failure) -> None:
+    few = InsufficientBalanceError("too few", status=422, code=309)
+    error = Walk().ends(LOST, Absent(), Absent(), few, problem)
+
+    assert isinstance(error, OutcomeUnknownError)
+    assert error.code == 309
 
 
 @for_each_problem([problem for problem in UNREADABLE if problem is not UNTRUSTED])
@@ -1050,7 +1078,7 @@ def test_a_budget_never_grows_beyond_its_beginning() -> None:
 
 ASKED = [RateLimitedError("x", status=429, retry_after=wait) for wait in (0.0, 1.0, 45.0)]
 PROBLEMS: st.SearchStrategy[Any] = st.sampled_from(
-    [*NOT_SENT, UNTRUSTED, *DEFERRED, *ASKED, *FATAL, *CLEAR, *DUPLICATE, *UNKNOWN, FOREIGN[0], foreign(403)]
+    [*NOT_SENT, UNTRUSTED, *UNUSABLE, *DEFERRED, *ASKED, *FATAL, *CLEAR, *DUPLICATE, *UNKNOWN, FOREIGN[0], foreign(403)]
 )
 NOTHING: st.SearchStrategy[Event] = st.sampled_from([Absent(), Absent(), Absent(), Different()])
 FINDINGS: st.SearchStrategy[Event] = st.one_of(NOTHING, NOTHING, PROBLEMS, st.just(FOUND))

@@ -21,10 +21,12 @@ from gameball import (
     AsyncGameball,
     ConnectionFailedError,
     Gameball,
+    InvalidRequestError,
     Operation,
     OutcomeUnknownError,
     RateLimit,
     Replay,
+    Retries,
     Timeouts,
 )
 from gameball.core.operation import Signature
@@ -219,7 +221,27 @@ async def test_a_session_of_the_user_that_is_closed_is_named_after_one_try(serve
     assert failed.value.attempts == 1
 
 
-def test_a_session_of_another_loop_is_named(server: Server) -> None:
+async def test_nothing_is_looked_up_with_a_session_of_the_user_that_was_closed_meanwhile(server: Server) -> None:
+    session = aiohttp.ClientSession()
+    server.script((0.1, "close"))
+    client = AsyncGameball(*KEYS, base_url=server.base_url, session=session)
+    call = asyncio.create_task(client.transactions.cashback(player_unique_id="p", transaction_id="t", amount=1))
+    await server.wait_for(lambda: server.requests)
+    await session.close()
+    with pytest.raises(OutcomeUnknownError):
+        await asyncio.wait_for(call, 5)
+    assert server.methods == ["POST"]
+
+
+@pytest.mark.parametrize("name", ["cashback", "hold", "list"])
+def test_a_session_of_another_loop_is_named_and_its_connections_are_not_touched(
+    server: Server, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    arguments: dict[str, dict[str, Any]] = {
+        "cashback": {"player_unique_id": "p", "transaction_id": "t", "amount": 1},
+        "hold": {"player_unique_id": "p", "hold_points": 1},
+        "list": {},
+    }
     loop = asyncio.new_event_loop()
 
     async def make() -> tuple[aiohttp.ClientSession, AsyncGameball]:
@@ -229,29 +251,110 @@ def test_a_session_of_another_loop_is_named(server: Server) -> None:
         return session, client
 
     session, client = loop.run_until_complete(make())
-    with pytest.raises(ConnectionFailedError, match="belongs to another event loop"):
-        asyncio.run(client.transactions.list())
+    with pytest.raises(ConnectionFailedError, match="belongs to another event loop") as failed:
+        asyncio.run(getattr(client.transactions, name)(**arguments[name]))
     loop.run_until_complete(session.close())
     loop.close()
+    gc.collect()
+
+    assert (failed.value.attempts, failed.value.outcome) == (1, "not_applied")
+    assert len(server.requests) == 1
+    assert "never retrieved" not in caplog.text
+
+
+@pytest.mark.parametrize("session", ["a session", object(), 5])
+def test_only_a_session_of_aiohttps_can_be_passed(session: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="session must be a ClientSession of aiohttp's, not"):
+        AsyncGameball(*KEYS, session=session)
 
 
 @contextmanager
-def proxy_that_refuses(status: int) -> Iterator[Server]:
-    refusal = f"HTTP/1.1 {status} No\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n".encode()
-    with Server().script((refusal, "close")) as server:
-        yield server
+def proxy_that_answers(*steps: Part) -> Iterator[tuple[Server, Gameball]]:
+    """A proxy that answers each CONNECT so, and a client behind it."""
+    with Server().script(steps) as server, ExitStack() as stack:
+        address = f"http://user:hunter22@127.0.0.1:{server.port}"
+        client = Gameball(*KEYS, base_url="https://api.example.invalid/a", proxy=address, retries=Retries(backoff=0.05))
+        yield server, stack.enter_context(client)
 
 
-@pytest.mark.parametrize(("status", "tries"), [(407, 1), (403, 1), (502, 4)])
+def refusal(status: int) -> bytes:
+    return f"HTTP/1.1 {status} No\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "tries"),
+    [(204, 1), (302, 1), (401, 1), (403, 1), (405, 1), (407, 1), (408, 4), (425, 4), (429, 4), (502, 4), (504, 4)],
+)
 def test_a_proxy_that_refuses_to_connect_is_named_with_its_status(status: int, tries: int) -> None:
-    with proxy_that_refuses(status) as proxy, ExitStack() as stack:
-        address = f"http://user:hunter22@127.0.0.1:{proxy.port}"
-        client = stack.enter_context(Gameball(*KEYS, base_url="https://api.example.invalid/a", proxy=address))
-        with pytest.raises(ConnectionFailedError, match=f"the proxy refused to connect, with HTTP {status}") as failed:
-            client.transactions.list()
+    with (
+        proxy_that_answers(refusal(status), "close") as (proxy, client),
+        pytest.raises(ConnectionFailedError, match=f"the proxy refused to connect, with HTTP {status}") as failed,
+    ):
+        client.transactions.list()
     assert failed.value.attempts == tries
     assert len(proxy.requests) == tries
     assert "hunter22" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "tries"),
+    [
+        ((b"SSH-2.0-" + API_KEY.encode() + b"\r\n\r\n",), "the proxy's answer cannot be read as HTTP", 1),
+        ((b"\0\1\2\r\n\r\n",), "the proxy's answer cannot be read as HTTP", 1),
+        ((b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",), "the proxy's answer cannot be read as HTTP", 1),
+        ((b"HTTP/1.1 200 OK\r\n\r\n", "close"), "the connection was closed|connection reset by peer", 4),
+        ((b"HTTP/1.1 200 OK\r\n\r\n", b"no TLS\r\n", "close"), "the connection was closed|no secure connection", None),
+        ((b"HTTP/1.1 20", "close"), "the server closed the connection without an answer", 4),
+    ],
+    ids=["another protocol", "garbage", "long headers", "a tunnel that ends", "a tunnel to garbage", "half a line"],
+)
+def test_a_proxy_that_breaks_is_named_in_words_of_our_own(answer: tuple[Part, ...], reason: str, tries: int) -> None:
+    with (
+        proxy_that_answers(*answer) as (_, client),
+        pytest.raises(ConnectionFailedError, match=f"^nothing was sent: ({reason})") as failed,
+    ):
+        client.transactions.cashback(player_unique_id="p", transaction_id="t", amount=1)
+    assert tries in (None, failed.value.attempts)
+    assert failed.value.outcome == "not_applied"
+    assert not any(secret in str(failed.value) for secret in (*KEYS, "hunter22"))
+
+
+@pytest.mark.parametrize("said", ["hunter22", "http://user:hunter22@proxy.example"])
+def test_a_bug_beneath_does_not_say_the_proxys_password(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, said: str
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise ValueError(said)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", fail)
+    with (
+        proxy_that_answers("close") as (_, client),
+        caplog.at_level(logging.DEBUG, "gameball"),
+        pytest.raises(ConnectionFailedError) as failed,
+    ):
+        client.transactions.list()
+    assert failed.value.attempts == 1
+    assert "ValueError in " in caplog.text
+    assert "hunter22" not in caplog.text + str(failed.value)
+
+
+def test_a_connection_that_ends_in_the_handshake_is_said_in_words_of_our_own(server: Server) -> None:
+    server.greeting = "close"
+    with (
+        Gameball(*KEYS, base_url=f"https://127.0.0.1:{server.port}", retries=Retries(backoff=0.05)) as client,
+        pytest.raises(ConnectionFailedError, match=r"the connection was closed|connection reset by peer") as failed,
+    ):
+        client.transactions.list()
+    assert failed.value.attempts == 4
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + API_KEY.encode() + b"\r\n\r\n"])
+async def test_an_answer_that_is_no_http_is_said_to_be_none(server: Server, answer: bytes) -> None:
+    server.script((answer, "close"))
+    async with AsyncGameball(*KEYS, base_url=server.base_url) as client:
+        with pytest.raises(OutcomeUnknownError, match="the answer cannot be read as HTTP") as failed:
+            await client.transactions.hold(player_unique_id="p", hold_points=1)
+    assert API_KEY not in str(failed.value)
 
 
 @pytest.mark.parametrize(
