@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,8 +15,34 @@ from tests.support.server import Server
 
 settings.register_profile("quick", max_examples=20)
 settings.register_profile("thorough", max_examples=100)
-settings.load_profile("quick")  # .ci/run takes the other one, by --hypothesis-profile
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="run all tests: what takes long, and all of many cases")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("thorough" if config.getoption("--thorough") else "quick")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, unless `--thorough` is given, what takes long, and two of three cases of a test that has many."""
+    if config.getoption("--thorough"):
+        return
+    case: Counter[str] = Counter()
+    left_out = list[pytest.Item]()
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        if item.get_closest_marker("thorough") or (item.get_closest_marker("many_cases") and case[function] % 3):
+            left_out.append(item)
+        case[function] += 1
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+# Programs that tests start find what they import compiled, wherever the environment forbids to keep it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parents[1] / ".cache" / "pycache")
 
 BROWSER = Path(__file__).parent / "browser"
 

@@ -18,6 +18,8 @@ from benchmarks.answers import ROUTES
 from benchmarks.measure import Contender, Effort, Figure, Work, repeated, side_by_side
 from benchmarks.table import Table, Target, text
 
+pytestmark = pytest.mark.thorough
+
 BRIEF = Effort(rounds=3, seconds=0.001, quick=True)
 
 

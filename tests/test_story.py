@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from gameball import AsyncGameball, BatchStatus, CashbackRequest, Gameball
 from gameball.sandbox import Sandbox
 
@@ -91,6 +93,7 @@ def test_the_ledger_agrees_with_every_number_of_the_story() -> None:
         assert sandbox.ledger.transactions() == []  # nothing of it is in the sandbox's own account
 
 
+@pytest.mark.thorough
 async def test_the_same_story_awaited() -> None:
     async with Sandbox() as sandbox:
         async with AsyncGameball(partner_token=sandbox.partner_token, base_url=sandbox.base_url) as partner:

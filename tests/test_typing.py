@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[1]
 USAGE = ROOT / "tests" / "typing"
 FILES = sorted(USAGE.glob("*.py"))

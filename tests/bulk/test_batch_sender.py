@@ -27,7 +27,7 @@ from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Delay, Html, Status
 from tests.support.bulk_api import pay, pays
 
-pytestmark = pytest.mark.usefixtures("quick_looks")
+pytestmark = [pytest.mark.many_cases, pytest.mark.usefixtures("quick_looks")]
 
 
 def count(sandbox: Sandbox, operation: str) -> int:

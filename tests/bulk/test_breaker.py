@@ -14,7 +14,7 @@ from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status, TooManyRequests
 from tests.support.bulk_api import Api, Response, pays
 
-pytestmark = pytest.mark.usefixtures("quick_looks")
+pytestmark = [pytest.mark.many_cases, pytest.mark.usefixtures("quick_looks")]
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.2)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("short_pauses")
 async def test_an_outage_is_waited_out(sandbox: Sandbox, client: AsyncGameball) -> None:
     sandbox.faults.arm("transactions.cashback", Close(), nth=200, times=60)

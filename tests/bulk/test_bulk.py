@@ -40,6 +40,8 @@ from gameball.sandbox.faults import Close, Status
 from tests.support.bulk_api import API_KEY, QUICK, SECRET_KEY, Api, Response, never, pay, pays
 from tests.support.waits import with_waits
 
+pytestmark = pytest.mark.many_cases
+
 
 async def apays(count: int) -> AsyncIterator[CashbackRequest]:
     """Rows that are awaited."""
@@ -185,6 +187,7 @@ async def test_all_four_kinds_go_in_one_run(sandbox: Sandbox, client: AsyncGameb
     assert len(sandbox.ledger.transactions()) >= 4
 
 
+@pytest.mark.thorough
 async def test_a_report_keeps_the_first_thousand_problems_and_counts_the_rest(api: Api, caller: AsyncGameball) -> None:
     async def answer(_: str) -> Response:
         return 422, {"code": 309, "message": "too little"}
@@ -499,6 +502,7 @@ def test_a_plain_loop_that_is_left_early_ends_in_good_order(plain: Gameball, pla
     assert plain.transactions.list().total == sent
 
 
+@pytest.mark.thorough
 async def test_awaited_an_iterable_that_blocks_gets_one_thread_of_its_own(client: AsyncGameball) -> None:
     threads: set[str] = set()
 

@@ -32,7 +32,7 @@ from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
 from tests.support.bulk_api import API_KEY, SECRET_KEY, Api, Response, never, pay, pays
 
-pytestmark = pytest.mark.usefixtures("quick_looks")
+pytestmark = [pytest.mark.many_cases, pytest.mark.usefixtures("quick_looks")]
 
 
 @pytest.fixture

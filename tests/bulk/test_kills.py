@@ -111,6 +111,7 @@ def test_a_run_killed_at_random_applies_each_row_once(sandbox: Sandbox, tmp_path
     assert check_looked_up_before_resent(sandbox) <= KILLS * CONCURRENCY + len(sandbox.faults.fired)
 
 
+@pytest.mark.thorough
 def test_batches_killed_at_random_apply_each_row_once(sandbox: Sandbox, tmp_path: Path) -> None:
     killed, said = kill_often(sandbox, tmp_path, via="batches", kills=6, step=4)
 

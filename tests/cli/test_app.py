@@ -12,6 +12,8 @@ from gameball.cli import COMMANDS
 from gameball.sandbox.__main__ import Options
 from tests.support.programs import gameball
 
+pytestmark = pytest.mark.many_cases
+
 COMMAND = (sys.executable, "-c", "import sys; from gameball.cli import main; sys.exit(main())")
 
 

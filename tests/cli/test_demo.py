@@ -1,6 +1,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from gameball import BulkReport
@@ -33,6 +34,7 @@ def test_the_demo_rewards_the_orders_of_a_file(tmp_path: Path) -> None:
     assert "points booked               30" in text.getvalue()
 
 
+@pytest.mark.thorough
 def test_the_demo_proves_the_same_while_every_tenth_call_fails(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     rows = [f"player-{number % 20},order-{number},{number + 1}.50" for number in range(200)]

@@ -21,7 +21,7 @@ from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Delay, Status
 from tests.cli.commands import COMMAND, Bulk, on_a_terminal, orders, running, times, until
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = [pytest.mark.many_cases, pytest.mark.usefixtures("here")]
 
 
 # --- interrupts

@@ -37,6 +37,8 @@ from tests.support.calls import KEYED, TRANSACTIONS
 from tests.support.server import Server, Step
 from tests.support.waits import SHORT
 
+pytestmark = pytest.mark.many_cases
+
 MakeAwaited = Callable[..., AsyncGameball]
 MakePlain = Callable[..., Gameball]
 Call = Callable[[AsyncGameball], Any]

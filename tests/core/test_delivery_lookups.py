@@ -31,6 +31,8 @@ from gameball.resources import transactions
 from tests.support.calls import KEYED, ORDER_LISTED, TRANSACTIONS
 from tests.support.server import Server, Step
 
+pytestmark = pytest.mark.many_cases
+
 MakeAwaited = Callable[..., AsyncGameball]
 
 QUICK: Final = Retries(backoff=0.01, cap=0.02)
@@ -101,7 +103,7 @@ async def test_a_lost_write_that_is_found_gives_what_its_answer_would_have_said(
     server: Server, awaited: MakeAwaited, name: str, silence: Step
 ) -> None:
     server.script(silence, *found(name))
-    client = awaited(server.base_url, retries=QUICK, timeouts=Timeouts(attempt=0.07))
+    client = awaited(server.base_url, retries=QUICK, timeouts=Timeouts(attempt=0.4 if silence == "hang" else 10))
     delivered = await client.deliver(TRANSACTIONS[name].operation())
 
     check_value(delivered.value)

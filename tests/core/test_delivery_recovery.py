@@ -60,6 +60,7 @@ async def test_what_was_applied_is_found_and_not_sent_again(
     assert exchanges == ["cashback", "list"]
 
 
+@pytest.mark.thorough
 async def test_what_was_not_is_sent_after_two_look_ups(
     delivery: Delivery, cashback: Operation[Any], exchanges: list[str]
 ) -> None:

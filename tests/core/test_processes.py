@@ -8,6 +8,8 @@ import pytest
 from tests.support.programs import AFRESH, Program
 from tests.support.server import Server
 
+pytestmark = pytest.mark.many_cases
+
 Start = Callable[[str, str], Program]
 
 PROMPTLY = 3.0
@@ -211,6 +213,7 @@ print("all done")
     assert sum(b"child" in seen.body for seen in server.requests) == 18
 
 
+@pytest.mark.thorough
 def test_many_children_and_their_children(server: Server, start: Start) -> None:
     program = start(
         CHILDREN

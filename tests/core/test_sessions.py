@@ -33,6 +33,8 @@ from gameball.core.operation import Signature
 from gameball.core.sessions import LoopSessions
 from tests.support.server import API_KEY, SECRET_KEY, Part, Server, Step
 
+pytestmark = pytest.mark.many_cases
+
 KEYS = (API_KEY, SECRET_KEY)
 FILES = Path("/proc/self/fd")
 GET: Operation[dict[str, Any]] = Operation(name="x", method="GET", path="/x", returns=dict, replay=Replay.SAFE)

@@ -25,6 +25,8 @@ from gameball.settings import Credentials, Secret
 from tests.support.programs import Program
 from tests.support.server import Server, Step
 
+pytestmark = pytest.mark.many_cases
+
 MakeAwaited = Callable[..., AsyncGameball]
 Start = Callable[[str, str], Program]
 
@@ -328,6 +330,7 @@ def gzip_bomb(megabytes: int) -> bytes:
     return start + block * (megabytes - 1)
 
 
+@pytest.mark.thorough
 def test_a_gzip_bomb_is_given_up_before_it_fills_the_memory(server: Server, start: Start) -> None:
     server.script(server.answer(gzip_bomb(100), headers={"Content-Encoding": "gzip"}))
     program = start(

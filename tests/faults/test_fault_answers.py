@@ -10,6 +10,8 @@ from gameball import APIError, OutcomeUnknownError, Retries, ServerError, Timeou
 from gameball.sandbox import faults
 from tests.support.till import Till, effect_of, operation
 
+pytestmark = pytest.mark.many_cases
+
 KEYED = ("cashback", "redeem", "refund", "manual")
 HURRY = Timeouts(connect=2, attempt=0.4, total=10)
 

@@ -159,6 +159,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.thorough
 def test_a_gzip_bomb_of_300_megabytes_costs_less_than_64_and_ends_as_an_error(tmp_path: Path) -> None:
     script = tmp_path / "bombed.py"
     script.write_text(BOMBED)

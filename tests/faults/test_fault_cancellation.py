@@ -14,6 +14,8 @@ from gameball.sandbox import faults
 from tests.support.server import Server, Step
 from tests.support.till import Till, effect_of, operation
 
+pytestmark = pytest.mark.many_cases
+
 Make = Callable[..., AsyncGameball]
 PATIENT = {"timeouts": Timeouts(connect=9, attempt=9, total=30), "retries": Retries(backoff=9.0, cap=9.0)}
 HALF = b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"gameballTransactionId"'

@@ -23,6 +23,8 @@ from gameball.core.retry import STANDARD
 from gameball.sandbox import faults
 from tests.support.till import SHORT, Till, effect_of, operation
 
+pytestmark = pytest.mark.many_cases
+
 KEYED = ("cashback", "redeem", "refund", "manual")
 
 LAGGING = faults.Status(200, {"transactions": [], "count": 0, "total": 0})
@@ -82,6 +84,7 @@ async def test_a_list_that_lags_for_ever_ends_as_unknown_with_the_last_refusal(t
     assert len(till.rows()) == 1
 
 
+@pytest.mark.thorough
 async def test_two_look_ups_really_lie_half_a_second_and_two_seconds_apart(till: Till) -> None:
     await till.open(timeouts=Timeouts(total=20), waits=STANDARD)
     till.arm("cashback", faults.Reset())

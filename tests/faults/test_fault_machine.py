@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, ClassVar
 
+import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -147,6 +148,7 @@ class Machine(RuleBasedStateMachine):
         self.runner.close()
 
 
+@pytest.mark.thorough
 def test_whatever_fails_the_ledger_is_as_was_said(net: Net) -> None:
     run_state_machine_as_test(
         Machine,

@@ -12,6 +12,8 @@ from gameball.sandbox import Sandbox, faults
 from gameball.sandbox.routes import OPERATIONS
 from tests.support.till import Till, effect_of, operation
 
+pytestmark = pytest.mark.many_cases
+
 Make = Callable[..., AsyncGameball]
 OUTAGES: dict[str, faults.Fault] = {
     "503": faults.Status(503),

@@ -8,6 +8,8 @@ from tests.support.calls import KEYED
 from tests.support.server import Server
 from tests.support.till import Till, operation
 
+pytestmark = pytest.mark.many_cases
+
 STATUSES = (300, 301, 302, 303, 304, 305, 306, 307, 308, 399)
 KINDS = ("cashback", "redeem", "refund", "manual", "hold", "create_coupon", "reverse_hold", "list", "for_order")
 FORMS = {

@@ -21,6 +21,8 @@ from gameball.core.transport import Transport
 from gameball.settings import Credentials, Secret, Timeouts
 from tests.support.server import Part, Server, Step
 
+pytestmark = pytest.mark.many_cases
+
 KEYS = Credentials(api_key=Secret("canary-api-key-5f1c9be2"), secret_key=Secret("canary-secret-key-a7d03e44"))
 BODY = b'{"otp":"canary-otp-713905","amount":99.98}'
 POST = Request(method="POST", target="/things", signature=Signature.BOTH_KEYS, body=BODY)

@@ -40,6 +40,8 @@ from gameball.sandbox import Sandbox, faults
 from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
 
+pytestmark = pytest.mark.many_cases
+
 TIME = datetime(2019, 9, 19, 16, 14, 9, 895000, tzinfo=UTC)
 ONE_TRY = {"api_key": "k", "secret_key": "s", "retries": Retries(attempts=1)}
 SAMPLE = """{
@@ -635,6 +637,7 @@ except KeyboardInterrupt as error:
 """
 
 
+@pytest.mark.thorough
 def test_a_real_ctrl_c_leaves_the_batch_running_and_says_so(endless: Sandbox) -> None:
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", INTERRUPTED, endless.base_url],

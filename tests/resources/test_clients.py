@@ -30,6 +30,8 @@ from gameball.sandbox import Sandbox, faults
 from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
 
+pytestmark = pytest.mark.many_cases
+
 PARTNER = {"partner_token": "partner-token-12345"}
 ALL_KEYS = {**PARTNER, "api_key": "api-key-12345", "secret_key": "secret-key-12345"}
 REQUIRED: dict[str, Any] = {

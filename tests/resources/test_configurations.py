@@ -50,6 +50,8 @@ from gameball.sandbox import Program, Sandbox
 from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
 
+pytestmark = pytest.mark.many_cases
+
 CONFIGURATION = """{
    "currency":"EGP",
    "programName":"my program",

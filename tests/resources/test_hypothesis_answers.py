@@ -33,6 +33,8 @@ from gameball.resources.raw import raw
 from gameball.settings import Secret
 from tests.support.calls import OPERATIONS
 
+pytestmark = pytest.mark.many_cases
+
 READS = [operation for operation in OPERATIONS.values() if operation.returns is not NoneType]
 
 

@@ -14,6 +14,8 @@ import pytest
 from gameball.sandbox import Sandbox
 from gameball.sandbox.__main__ import main
 
+pytestmark = pytest.mark.many_cases
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -18,6 +18,8 @@ from gameball.sandbox.console import formats
 from gameball.sandbox.console.pages import PAGES, WITHOUT_JINJA
 from tests.support.sandbox_api import Api
 
+pytestmark = pytest.mark.many_cases
+
 PATHS = ["/players", "/player?id=ada", "/orders", "/holds", "/batches", "/requests", "/faults", "/"]
 VOID = {"meta", "link", "input", "br", "path", "rect"}
 
@@ -303,6 +305,7 @@ async def test_without_jinja2_one_line_says_what_installs_it_and_the_api_works(
         assert response.status == 200
 
 
+@pytest.mark.thorough
 async def test_a_hundred_thousand_transactions_page_at_once(sandbox: Sandbox, browser: Browser) -> None:
     then, later = "2026-01-01T00:00:00.000000Z", "2100-01-01T00:00:00.000000Z"
     kinds = ("Redemption", "-"), ("PaymentReward", "+")

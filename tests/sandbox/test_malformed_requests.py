@@ -10,6 +10,8 @@ import pytest
 from gameball.sandbox import Sandbox
 from tests.support.sandbox_api import Api
 
+pytestmark = pytest.mark.many_cases
+
 HOST = "Host: 127.0.0.1"
 KEYS = "APIKey: sandbox-api-key\r\nSecretKey: sandbox-secret-key"
 CASHBACK = "POST /api/v3.0/integrations/transaction/cashback HTTP/1.1"
