@@ -19,7 +19,7 @@ from gameball.core import converter, scalars
 from gameball.core.http import Request, Response
 from gameball.core.operation import Operation, Replay
 from gameball.core.scalars import UnreadableError
-from gameball.errors import APIError, InvalidRequestError, UnexpectedAnswerError
+from gameball.errors import APIError, InvalidRequestError, UnexpectedAnswerError, printable
 from gameball.models.shared import PlayerRequest, integer, refuse
 from gameball.models.transactions import TransactionStatus
 
@@ -107,7 +107,7 @@ _QUERY_VALUES: Final[Mapping[type, Callable[[Any], str | None]]] = {
 def private_words(operation: Operation[Any]) -> list[str]:
     """What must not be seen of a request, in each form in which the API may repeat it; the longest first."""
     words = {word for part in (operation.query, operation.body) for word in _private(part)}
-    forms = {form for word in words for form in (word, word.lower(), quote(word, safe=""))}
+    forms = {printable(form) for word in words for form in (word, word.lower(), quote(word, safe=""))}
     return sorted(forms, key=len, reverse=True)
 
 
@@ -117,7 +117,7 @@ def _private(part: Any) -> Iterator[str]:
         part = attrs.asdict(part, recurse=False)
     if isinstance(part, Mapping):
         for name, value in part.items():
-            if str(name).casefold() in PRIVATE and isinstance(value, str | int) and (word := _line(str(value))):
+            if str(name).casefold() in PRIVATE and isinstance(value, str | int) and (word := str(value).strip()):
                 yield word
             yield from _private(value)
     elif isinstance(part, list | tuple):
@@ -223,7 +223,4 @@ def _code(value: object) -> int | None:
 
 def _line(value: object) -> str | None:
     """One printable line of what the API says: it goes into logs."""
-    if not isinstance(value, str):
-        return None
-    words = " ".join(value.split())
-    return "".join(filter(str.isprintable, words)) or None
+    return printable(value.strip()) or None if isinstance(value, str) else None

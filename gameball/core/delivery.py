@@ -359,7 +359,8 @@ class Delivery:
         """Report an exchange to the log and the observers."""
         if logger.isEnabledFor(logging.DEBUG):
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
-            logger.debug("%s: exchange %d: %s after %.3f s", operation.name, number, end, seconds)
+            about = printable(f"{operation.name}: exchange {number}: {end}")
+            logger.debug("%s after %.3f s", about, seconds)
         if self.observers.of_exchanges:
             given = codec.request_id(result) if isinstance(result, Response) else None
             request_id = self._masked(given, operation) if given else None

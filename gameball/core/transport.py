@@ -28,6 +28,7 @@ from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.loop_thread import running_loop
 from gameball.core.operation import Signature
 from gameball.core.sessions import LoopSessions, UncleanConnectionError, UsedConnections
+from gameball.errors import printable
 from gameball.models.shared import refuse
 from gameball.settings import Credentials, Secret, Timeouts
 from gameball.version import __version__
@@ -202,7 +203,7 @@ class Transport:
         words = self._credentials.redact(str(error))
         if self._proxy is not None and "@" in self._proxy.reveal():
             words = "(not shown: the proxy's password may be in it)"
-        logger.debug("%s in %s:%s: %s", type(error).__name__, place.filename, place.lineno, words)
+        logger.debug("%s in %s:%s: %s", type(error).__name__, place.filename, place.lineno, printable(words))
         if sys.is_finalizing() or (isinstance(error, RuntimeError) and "shutdown" in str(error)):
             return "the interpreter is shutting down: no host name can be resolved any more"
         return f"the exchange broke ({type(error).__name__}; the debug log says where)"

@@ -443,7 +443,7 @@ def test_any_other_refusal_comes_from_a_stranger(status: int, body: bytes) -> No
 def test_what_the_api_says_becomes_one_printable_line() -> None:
     with pytest.raises(BadRequestError) as raised:
         decode(CASHBACK, answer({"message": "first\r\nsecond\t\x1b[31mred\x00 xxx"}, 400))
-    assert raised.value.message == "first second [31mred xxx"
+    assert raised.value.message == r"first\r\nsecond\t\x1b[31mred\x00 xxx"
 
 
 @pytest.mark.parametrize(
@@ -510,11 +510,15 @@ def test_private_words_are_known_in_each_form_in_which_they_may_be_repeated_the_
         ({"otp": 7391}, None),
         (None, {"otp": "7391"}),
         ([{"deep": ({"otp": "7391", "amount": 5},)}], None),
-        ({"otp": "7391\n"}, None),
+        ({"otp": " 7391\n"}, None),
     ],
 )
 def test_private_words_are_found_anywhere_in_plain_json(body: Any, query: Any) -> None:
     assert private_words(plain(body, query)) == ["7391"]
+
+
+def test_private_words_are_known_as_they_are_shown() -> None:
+    assert private_words(plain({"otp": "73\n9"})) == ["73%0A9", r"73\n9"]
 
 
 @pytest.mark.parametrize("body", [None, {}, {"otp": None}, {"otp": ""}, {"otp": {"x": "y"}}, {"amount": "7391"}, "otp"])
