@@ -13,8 +13,8 @@ from hypothesis import settings
 
 from tests.support.server import Server
 
-settings.register_profile("quick", max_examples=20)
-settings.register_profile("thorough", max_examples=100)
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=100, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,7 +23,7 @@ from gameball.core.scalars import UnreadableError, base_value
 from gameball.models.batches import BatchId
 from gameball.models.clients import UNSET
 from gameball.models.configurations import ChallengeConfiguration
-from gameball.models.shared import NULL_IS_EMPTY, ExactId, OpenEnum, Points
+from gameball.models.shared import LEFT_OUT_IS_EMPTY, NULL_IS_EMPTY, ExactId, OpenEnum, Points
 from gameball.models.transactions import CouponCode
 from gameball.settings import Secret
 
@@ -160,8 +160,11 @@ def _reader(kind: Any) -> Callable[[Any, Any], Any]:
             f"        if value or value not in {nothing!r}:",
             f"            set_{number}(answer, {quick}read_{number}(value, of_{number}))",
             *(
-                ["        elif none_are_meant(key, data):", f"            set_{number}(answer, ())"]
-                if a.metadata.get(NULL_IS_EMPTY)
+                [
+                    f"        elif none_are_meant(key, data, left_out={LEFT_OUT_IS_EMPTY in a.metadata}):",
+                    f"            set_{number}(answer, ())",
+                ]
+                if NULL_IS_EMPTY in a.metadata
                 else ()
             ),
             "        else:",
@@ -203,11 +206,19 @@ def _respelled(plan: Iterable[tuple[str, tuple[Any, ...]]], data: dict[str, Any]
     return respelled
 
 
-def _none_are_meant(key: str, data: dict[str, Any]) -> bool:
-    """Whether null, or nothing at all beside a count of zero, stands for an empty list."""
+def _none_are_meant(key: str, data: dict[str, Any], *, left_out: bool) -> bool:
+    """Whether null stands for an empty list, or nothing at all beside a count of zero where it may be left out."""
     folded = {name.casefold(): value for name, value in data.items()}
-    counts = [count for count in (folded.get("count"), folded.get("total")) if count is not None]
-    return folded.get(key.casefold()) is None and not any(counts) and (key.casefold() in folded or bool(counts))
+    counts = [count for name in ("count", "total") if (count := folded.get(name)) not in (None, "")]
+    there = key.casefold() in folded or (left_out and bool(counts))
+    return there and folded.get(key.casefold()) is None and all(map(_is_zero, counts))
+
+
+def _is_zero(count: Any) -> bool:
+    try:
+        return scalars.number(count) == 0
+    except UnreadableError:
+        return False
 
 
 _LEAST: Final = Decimal("0.000001")

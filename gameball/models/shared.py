@@ -36,7 +36,10 @@ class ExactId(str):
 
 
 NULL_IS_EMPTY: Final = "null is empty"
-"""Metadata of a list in an answer for which the API may write null where there are none."""
+"""Metadata of a list that an answer must have: the API may write null for an empty one."""
+
+LEFT_OUT_IS_EMPTY: Final = "left out is empty"
+"""Metadata of the same: the API may also leave an empty one out, beside a count of zero."""
 
 
 # --- arithmetic

@@ -15,6 +15,7 @@ from attrs.validators import deep_iterable, optional
 
 from gameball.models.model import Model
 from gameball.models.shared import (
+    LEFT_OUT_IS_EMPTY,
     NULL_IS_EMPTY,
     KeyedRequest,
     Merchant,
@@ -301,7 +302,7 @@ class Transaction(Model):
 class TransactionPage(Model):
     """A page of transactions, newest first; `total` counts all that match the filters."""
 
-    transactions: tuple[Transaction, ...] = field(metadata={NULL_IS_EMPTY: True})
+    transactions: tuple[Transaction, ...] = field(metadata={NULL_IS_EMPTY: True, LEFT_OUT_IS_EMPTY: True})
     count: int | None = None
     total: int | None = None
 
@@ -322,7 +323,7 @@ class OrderTransaction(Model):
 class OrderTransactions(Model):
     """All movements of points of an order: the payment, what was redeemed, the refunds."""
 
-    order_transactions: tuple[OrderTransaction, ...]
+    order_transactions: tuple[OrderTransaction, ...] = field(metadata={NULL_IS_EMPTY: True})
     total: int | None = None
     count: int | None = None
 

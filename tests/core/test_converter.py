@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from types import NoneType
-from typing import Any
+from typing import Any, get_origin
 
 import attrs
 import pytest
@@ -17,6 +17,7 @@ from gameball.core import converter
 from gameball.core.converter import dump, load, parse, write
 from gameball.core.scalars import UnreadableError
 from gameball.errors import InvalidRequestError
+from gameball.models import batches, configurations, transactions
 from gameball.models.batches import Batch, BatchId, BatchResponse, BatchRow, BatchStatus
 from gameball.models.clients import UNSET, ClientKeys, ClientRequest, ClientStatus, ClientUpdate, PartnerClient
 from gameball.models.configurations import (
@@ -51,6 +52,7 @@ from gameball.models.transactions import (
     TransactionStatus,
     TransactionType,
 )
+from gameball.resources.lookup import LookupOrder, LookupPage
 from gameball.settings import Secret
 from tests.support.calls import CALLS, SampleCall
 
@@ -600,24 +602,78 @@ def test_rows_that_are_no_list_are_no_answer(rows: str) -> None:
         load(f'{{"transactions":{rows}}}'.encode(), TransactionPage)
 
 
+LISTS = {
+    f"{kind.__name__}.{field.name}": (kind, field)
+    for module in (batches, configurations, transactions)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and attrs.has(kind) and kind.__module__ == module.__name__
+    for field in attrs.fields(attrs.resolve_types(kind))
+    if get_origin(field.type) is tuple
+}
+"""Every list of every model."""
+
+
+def test_the_lists_of_the_models_are_many() -> None:
+    assert len(LISTS) > 15
+
+
+@pytest.mark.parametrize(("kind", "field"), LISTS.values(), ids=LISTS)
+def test_null_stands_for_an_empty_list(kind: type[Any], field: "attrs.Attribute[Any]") -> None:
+    needed = [other for other in attrs.fields(kind) if other.default is attrs.NOTHING and other.name != field.name]
+    key = converter.spelling(field.name)
+    for name in (key, key.upper(), key[0].upper() + key[1:]):
+        answer = {**{converter.spelling(other.name): "1" for other in needed}, name: None}
+        assert getattr(load(json.dumps(answer).encode(), kind), field.name) == ()
+
+
 @pytest.mark.parametrize(
-    "body",
+    "counted",
     [
-        '{"transactions": null}',
-        '{"Transactions": null, "count": 0}',
-        '{"transactions": null, "count": 0, "total": 0}',
-        '{"count": 0, "total": 0}',
-        '{"total": 0}',
+        *('"count": 0, "total": 0', '"count": 0', '"total": 0', '"count": "0"', '"Total": 0.0'),
+        *('"count": null', '"count": ""', '"count": null, "total": 0'),
     ],
 )
-def test_no_transactions_are_an_empty_page(body: str) -> None:
+def test_null_beside_a_count_of_zero_stands_for_an_empty_list(counted: str) -> None:
+    assert load(f'{{"transactions": null, {counted}}}'.encode(), TransactionPage).transactions == ()
+    assert load(f'{{"orderTransactions": null, {counted}}}'.encode(), OrderTransactions).order_transactions == ()
+
+
+@pytest.mark.parametrize(
+    "counted",
+    ['"total": 3', '"count": 1', '"count": 0, "total": 1', '"total": "1"', '"count": "many"', '"count": false'],
+)
+@pytest.mark.parametrize(("key", "kind"), [("transactions", TransactionPage), ("orderTransactions", OrderTransactions)])
+def test_null_where_there_are_rows_is_no_answer(key: str, kind: type[Any], counted: str) -> None:
+    with pytest.raises(UnreadableError, match=f"^{key} is missing$|^count is not a "):
+        load(f'{{"{key}": null, {counted}}}'.encode(), kind)
+
+
+@pytest.mark.parametrize("body", ['{"count": 0, "total": 0}', '{"total": 0}', '{"count": "0"}'])
+def test_a_page_that_counts_nothing_may_leave_its_list_out(body: str) -> None:
     assert load(body.encode(), TransactionPage).transactions == ()
 
 
-@pytest.mark.parametrize("body", ["{}", '{"transactions": null, "total": 3}', '{"count": 1}', '{"message": "x"}'])
-def test_a_page_that_counts_rows_without_showing_them_is_no_answer(body: str) -> None:
+@pytest.mark.parametrize("body", ["{}", '{"count": 1}', '{"message": "x"}', '{"transactions": ""}'])
+def test_any_other_page_without_its_list_is_no_answer(body: str) -> None:
     with pytest.raises(UnreadableError, match=r"^transactions is missing$"):
         load(body.encode(), TransactionPage)
+
+
+@pytest.mark.parametrize("body", ["{}", '{"count": 0, "total": 0}', '{"orderTransactions": ""}'])
+def test_an_order_never_leaves_its_list_out(body: str) -> None:
+    """For it answers refunds too, which are not done because somebody counts nothing."""
+    with pytest.raises(UnreadableError, match=r"^orderTransactions is missing$"):
+        load(body.encode(), OrderTransactions)
+
+
+@pytest.mark.parametrize("counted", ['"x": 1', '"count": 0, "total": 0'])
+@pytest.mark.parametrize(
+    ("key", "kind"), [("transactions", LookupPage), ("Transactions", LookupPage), ("orderTransactions", LookupOrder)]
+)
+def test_null_is_no_evidence_of_a_look_up(key: str, kind: type[Any], counted: str) -> None:
+    for body in (f'{{"{key}": null, {counted}}}', f"{{{counted}}}"):
+        with pytest.raises(UnreadableError, match=r"is missing$"):
+            load(body.encode(), kind)
 
 
 # --- in: answers that are one value
