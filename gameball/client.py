@@ -233,7 +233,9 @@ class AsyncGameball(_Client[Async]):
             proxy: The address of a proxy; the environment's are never used.
             ssl: How to verify the API's certificate, instead of the system's way.
             observers: Plain callables that get an Attempt after every exchange, or objects with any of the methods
-                `started(call)`, `exchanged(attempt)` and `ended(call, outcome, token)`; on the event loop's thread.
+                `started(call)`, `exchanged(attempt)` and `ended(call, outcome, token)`, or for bulk runs
+                `run_started(report)`, `rows_ended(results, token)` and `run_ended(report, error, token)`; on the
+                event loop's thread.
 
         Raises:
             CredentialsError: There are no keys, or one of them cannot be used.
@@ -323,8 +325,9 @@ class Gameball(_Client[Sync]):
             proxy: The address of a proxy; the environment's are never used.
             ssl: How to verify the API's certificate, instead of the system's way.
             observers: Plain callables that get an Attempt after every exchange, or objects with any of the methods
-                `started(call)`, `exchanged(attempt)` and `ended(call, outcome, token)`; on the background loop's
-                thread: do not make a plain call there.
+                `started(call)`, `exchanged(attempt)` and `ended(call, outcome, token)`, or for bulk runs
+                `run_started(report)`, `rows_ended(results, token)` and `run_ended(report, error, token)`; on the
+                background loop's thread: do not make a plain call there.
 
         Raises:
             CredentialsError: There are no keys, or one of them cannot be used.

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from itertools import islice
 from queue import SimpleQueue
 from time import monotonic
@@ -141,7 +142,8 @@ class _RowsThread:
     def run(self, function: Callable[[], None]) -> asyncio.Future[None]:
         """Call it there; the future is of the running loop."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._live, name="gameball-rows", daemon=True)
+            context = copy_context()  # the rows see the caller's context variables: the span they are read in, say
+            self._thread = threading.Thread(target=context.run, args=[self._live], name="gameball-rows", daemon=True)
             self._thread.start()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work.put((function, future))

@@ -217,7 +217,7 @@ class Bulk(ResourceBase[Mode]):
             if by_batches
             else CallSender(delivery, breaker, concurrency)
         )
-        return Runner(queue, sender, breaker, news, tally, hint=hint)
+        return Runner(queue, sender, breaker, news, tally, observers=self._delivery.observers, hint=hint)
 
     async def _open(
         self, journal: str | os.PathLike[str], reader: Reader | None, via: Via | None

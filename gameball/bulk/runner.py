@@ -1,6 +1,7 @@
 """One run: claims rows from the queue, hands them to a sender under a breaker, commits what became of them."""
 
 import asyncio
+import contextvars
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -18,7 +19,7 @@ from gameball.bulk.rows import Row, RowResult
 from gameball.bulk.sender import Sender
 from gameball.core import loop_thread
 from gameball.core.delivery import Delivery
-from gameball.core.observers import Attempt
+from gameball.core.observers import Attempt, Observers, Tokens
 from gameball.core.retry import Budget
 from gameball.errors import BulkStoppedError, JournalError
 from gameball.settings import LONGEST
@@ -83,7 +84,15 @@ class Runner:
     """
 
     def __init__(
-        self, queue: Queue, sender: Sender, breaker: CircuitBreaker, news: asyncio.Event, tally: Tally, *, hint: str
+        self,
+        queue: Queue,
+        sender: Sender,
+        breaker: CircuitBreaker,
+        news: asyncio.Event,
+        tally: Tally,
+        *,
+        observers: Observers,
+        hint: str,
     ) -> None:
         """Prepare it; nothing is sent yet.
 
@@ -93,6 +102,7 @@ class Runner:
             breaker: Says when rows may be sent.
             news: Set by whatever has something for the loop to do; the breaker sets it too.
             tally: An observer of all exchanges.
+            observers: The client's, which follow the run.
             hint: What can be done when the run ends early, in words.
         """
         self._queue = queue
@@ -101,6 +111,10 @@ class Runner:
         self._news = news
         self._tally = tally
         self._hint = hint
+        self._observers = observers
+        self._context = contextvars.copy_context()
+        """Of the run's observers, and of its calls: what the former open is above the latter."""
+        self._tokens: Tokens = []
         self._ready: deque[Row] = deque()
         self._ended: list[RowResult | Row] = []
         self._in_flight = sender.at_once * sender.most
@@ -130,6 +144,22 @@ class Runner:
         Raises:
             BulkStoppedError: The run ended early. What refuses it before anything is sent is raised itself.
         """
+        report = self._tally.report
+        problem: BaseException | None = None
+        self._tokens = self._context.run(self._observers.run_started, report)
+        try:
+            async with aclosing(self._outcome()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except BaseException as error:
+            problem = None if isinstance(error, GeneratorExit) else error
+            raise
+        finally:
+            self._tally.update()
+            self._context.run(self._observers.run_ended, report, problem, self._tokens)
+
+    async def _outcome(self) -> AsyncGenerator[Sequence[RowResult]]:
+        """Results in chunks, and at the end the error that ended the run, if one did."""
         try:
             async with aclosing(self._loop()) as chunks:
                 async for chunk in chunks:
@@ -143,7 +173,6 @@ class Runner:
             )
             vars(error)["report"] = report  # all that is left to whoever presses Ctrl-C in a run without a journal
             raise
-        self._tally.update()
         reason = self._breaker.given_up
         if reason is not None and reason is not self._complaint and not self._tally.exchanges:
             raise reason
@@ -201,7 +230,8 @@ class Runner:
     # The loop.
 
     async def _loop(self) -> AsyncGenerator[Sequence[RowResult]]:
-        workers = [asyncio.create_task(self._work()) for _ in range(self._sender.at_once)]
+        context = self._context
+        workers = [asyncio.create_task(self._work(), context=context.copy()) for _ in range(self._sender.at_once)]
         try:
             while True:
                 await self._fill()
@@ -266,12 +296,17 @@ class Runner:
         self._wake_workers()
         if self._ended:
             self._announce()
-        return results
+        return self._observed(results)
 
     async def _release(self) -> Sequence[RowResult]:
         rows = list(self._ready)
         self._ready.clear()
-        return await self._queue.release(rows) if rows else ()
+        return self._observed(await self._queue.release(rows)) if rows else ()
+
+    def _observed(self, results: Sequence[RowResult]) -> Sequence[RowResult]:
+        if results:
+            self._context.run(self._observers.rows_ended, results, self._tokens)
+        return results
 
     @property
     def _wanted(self) -> int:
@@ -355,4 +390,4 @@ def prepared(delivery: Delivery, tally: Tally, budget: Budget, concurrency: int)
     if delivery.rate_limiter is not None:
         turn = max(math.ceil(concurrency / most) * seconds for most, seconds in delivery.rate_limiter.limit.windows)
         timeouts = evolve(timeouts, total=min(timeouts.total + delivery.retries.attempts * turn, LONGEST))
-    return evolve(delivery, timeouts=timeouts, budget=budget, observers=(*delivery.observers, tally.note))
+    return evolve(delivery, timeouts=timeouts, budget=budget, observers=(tally.note, *delivery.observers))

@@ -10,7 +10,7 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from gameball.core import codec, converter, in_flight
-from gameball.core.http import Failure, Fault, Request, Response, retry_after
+from gameball.core.http import Exchange, Failure, Fault, Request, Response, retry_after
 from gameball.core.loop_thread import running_loop
 from gameball.core.observers import Attempt, Call, Observers
 from gameball.core.operation import Absent, Finding, Found, Operation, Reconciliation, Signature
@@ -86,7 +86,7 @@ class _Running(Generic[T]):
     state: CallState
     request: Request
     in_flight: bool = False
-    response: Response = field(init=False)
+    response: Response | None = field(default=None, init=False)
     """The last answer that said something."""
     settled: Settled = field(init=False)
 
@@ -103,14 +103,15 @@ class _Running(Generic[T]):
         return printable(f"{name}{which} was given up: unless it had not left yet, it may be applied; {check}")
 
     def delivered(self) -> Delivered[T]:
+        response = cast("Response", self.response)  # the value came with one
         return Delivered(
             value=self.settled.value,
             settled_by=self.settled.by,
             attempts=self.state.sends,
             lookups=self.state.look_ups,
-            status=self.response.status,
-            headers=self.response.headers,
-            body=self.response.body,
+            status=response.status,
+            headers=response.headers,
+            body=response.body,
         )
 
 
@@ -219,25 +220,24 @@ class Delivery:
         raise self.complete(problem, operation, call.state.sends)
 
     async def _follow_observed(self, call: _Running[T], step: Step) -> None:
-        operation = call.operation
-        seen = Call(
-            operation=operation.name,
-            method=operation.method,
-            path=operation.path,
-            transaction_id=operation.transaction_id,
-        )
+        seen = Call.of(call.operation)
         tokens = self.observers.started(seen)
         outcome: Outcome = "unknown"
         try:
             await self._follow(call, step)
+        except GameballError as error:
+            seen.error, outcome = self.complete(error, call.operation, call.state.sends), error.outcome
+            raise
         except BaseException as error:
-            seen.error = error
-            outcome = _outcome(call, error)
+            seen.error, outcome = error, "unknown" if call.may_be_applied else "not_applied"
             raise
         else:
             seen.settled_by, outcome = call.settled.by, "applied"
         finally:
             seen.attempts, seen.lookups = call.state.sends, call.state.look_ups
+            last = call.response.status if call.response is not None else None
+            seen.status = getattr(seen.error, "status", None) or last
+            seen.in_doubt = call.may_be_applied
             self.observers.ended(seen, outcome, tokens)
 
     async def _follow(self, call: _Running[T], step: Step) -> None:
@@ -267,11 +267,11 @@ class Delivery:
         """Try once."""
         state, operation = call.state, call.operation
         call.in_flight = True
-        result, seconds = await self._exchange(call.request, state.deadline)
+        exchange = await self._exchange(call.request, state.deadline)
         call.in_flight = False
-        reading = _read(operation, result)
-        if isinstance(result, Response):
-            call.response = result
+        reading = _read(operation, exchange.result)
+        if isinstance(exchange.result, Response):
+            call.response = exchange.result
         if isinstance(reading, Found):
             self.budget.earn(resent=state.sends > 0)
             step: Step = Settled(reading.value, "answer")
@@ -280,7 +280,7 @@ class Delivery:
             if classify(reading) is Disposition.UNKNOWN:
                 self.outages.here().suspect()
             step = state.after_send(reading, asyncio.get_running_loop().time())
-        self._report(operation, state.sends, result, seconds, step)
+        self._report(operation, state.sends, exchange, step)
         return step
 
     async def _look_up(self, call: _Running[T]) -> Step:
@@ -290,7 +290,7 @@ class Delivery:
         lookup, outage = reconciliation.lookup(), self.outages.here()
         try:
             async with asyncio.timeout_at(state.deadline), outage.look_up():
-                result, seconds, reading = await self._read_once(call, lookup)
+                exchange, reading = await self._read_once(call, lookup)
                 if isinstance(reading, Found):
                     outage.answered()
                 else:
@@ -300,7 +300,7 @@ class Delivery:
             return state.after_look_up(none, asyncio.get_running_loop().time())
         finding = reconciliation.match(reading.value) if isinstance(reading, Found) else reading
         step = state.after_look_up(finding, asyncio.get_running_loop().time())
-        self._report(lookup, state.look_ups, result, seconds, step)
+        self._report(lookup, state.look_ups, exchange, step)
         return await self._look_up_detail(call, reconciliation, step) if isinstance(step, Settled) else step
 
     async def _look_up_detail(self, call: _Running[T], reconciliation: Reconciliation[T], settled: Settled) -> Step:
@@ -308,36 +308,35 @@ class Delivery:
         detail, merge = reconciliation.detail, reconciliation.merge
         if detail is None or merge is None:
             return settled
-        result, seconds, reading = await self._read_once(call, detail)
+        exchange, reading = await self._read_once(call, detail)
         finding = merge(settled.value, reading.value) if isinstance(reading, Found) else Absent()
         step = call.state.after_detail(settled, finding)
-        self._report(detail, 1, result, seconds, step)
+        self._report(detail, 1, exchange, step)
         return step
 
-    async def _read_once(
-        self, call: _Running[T], operation: Operation[Any]
-    ) -> tuple[Response | Failure, float, Found[Any] | Problem]:
+    async def _read_once(self, call: _Running[T], operation: Operation[Any]) -> tuple[Exchange, Found[Any] | Problem]:
         request = codec.encode(operation, {**self.headers, **UNCACHED})
-        result, seconds = await self._exchange(request, call.state.deadline)
-        reading = _read(operation, result)
-        if isinstance(reading, Found) and isinstance(result, Response):
-            call.response = result
-        return result, seconds, reading
+        exchange = await self._exchange(request, call.state.deadline)
+        reading = _read(operation, exchange.result)
+        if isinstance(reading, Found) and isinstance(exchange.result, Response):
+            call.response = exchange.result
+        return exchange, reading
 
-    async def _exchange(self, request: Request, deadline: float) -> tuple[Response | Failure, float]:
-        """One request at the rate that the rate limit allows; what came of it, and how many seconds it took."""
+    async def _exchange(self, request: Request, deadline: float) -> Exchange:
+        """One request, at the rate that the rate limit allows."""
         clock = asyncio.get_running_loop().time
+        began = clock()
         if self.rate_limiter is None:
-            began = clock()
-            return await self.transport.exchange(request, deadline, self.timeouts), clock() - began
+            return Exchange(await self.transport.exchange(request, deadline, self.timeouts), clock() - began)
         try:
             async with asyncio.timeout_at(deadline):
                 await self.rate_limiter.acquire()
         except TimeoutError:
-            return Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no place in time"), 0.0
-        began = clock()
+            none = Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no place in time")
+            return Exchange(none, 0.0, clock() - began)
+        began, queued = clock(), clock() - began
         try:
-            return await self.transport.exchange(request, deadline, self.timeouts), clock() - began
+            return Exchange(await self.transport.exchange(request, deadline, self.timeouts), clock() - began, queued)
         finally:
             self.rate_limiter.release()
 
@@ -353,20 +352,17 @@ class Delivery:
         # Cut last: half a key is half a key shown.
         return self.credentials.redact(text)[:LONGEST_MESSAGE]
 
-    def _report(
-        self, operation: Operation[Any], number: int, result: Response | Failure, seconds: float, step: Step
-    ) -> None:
+    def _report(self, operation: Operation[Any], number: int, exchange: Exchange, step: Step) -> None:
         """Report an exchange to the log and the observers."""
+        result = exchange.result
         if logger.isEnabledFor(logging.DEBUG):
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
             about = printable(f"{operation.name}: exchange {number}: {end}")
-            logger.debug("%s after %.3f s", about, seconds)
+            logger.debug("%s after %.3f s", about, exchange.seconds)
         if self.observers.of_exchanges:
             given = codec.request_id(result) if isinstance(result, Response) else None
             request_id = self._masked(given, operation) if given else None
-            self.observers.exchanged(
-                Attempt.of(operation.name, number, result, seconds=seconds, step=step, request_id=request_id)
-            )
+            self.observers.exchanged(Attempt.of(operation.name, number, exchange, step=step, request_id=request_id))
 
 
 _NEEDED: Final[Mapping[Signature, tuple[str, ...]]] = {
@@ -387,9 +383,3 @@ def _read(operation: Operation[T], result: Response | Failure) -> Found[T] | Pro
         problem = error
     problem.retry_after = retry_after(result.headers, datetime.now(UTC))
     return problem
-
-
-def _outcome(call: _Running[Any], error: BaseException) -> Outcome:
-    if isinstance(error, GameballError):
-        return error.outcome
-    return "unknown" if call.may_be_applied else "not_applied"

@@ -58,6 +58,21 @@ class Failure:
     reason: str
 
 
+@frozen
+class Exchange:
+    """One request, and how it ended.
+
+    Attributes:
+        result: What came of it.
+        seconds: How long it took.
+        queued: Seconds before it, until the rate limit had a place for it.
+    """
+
+    result: Response | Failure
+    seconds: float
+    queued: float = 0.0
+
+
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds that a Retry-After header requests; a date is measured against the answer's own Date."""
     said = headers.get("Retry-After", "").strip()

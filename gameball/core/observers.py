@@ -1,4 +1,4 @@
-"""What a client's observers see of its calls: each exchange, and each call's start and end."""
+"""What a client's observers see: each exchange, each call's start and end, and each bulk run's."""
 
 import inspect
 import logging
@@ -7,7 +7,8 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias
 
 from attrs import define, field, frozen
 
-from gameball.core.http import Failure, Response
+from gameball.core.http import Exchange, Failure, Response
+from gameball.core.operation import Operation
 from gameball.core.retry import GiveUp, LookUp, Send, Settled, SettledBy, Step
 from gameball.errors import Outcome
 from gameball.models.shared import refuse
@@ -25,6 +26,7 @@ class Attempt:
         status, headers, request_id: Of the answer; None where none came.
         reason: Why none came, in words.
         seconds: How long the exchange took.
+        queued: Seconds that it waited before for its turn in the client's rate limit.
         next: What comes next.
         wait: Seconds until then.
     """
@@ -38,19 +40,12 @@ class Attempt:
     seconds: float
     next: Literal["return", "resend", "look_up", "raise"]
     wait: float
+    queued: float = 0.0
 
     @classmethod
-    def of(
-        cls,
-        operation: str,
-        number: int,
-        result: Response | Failure,
-        *,
-        seconds: float,
-        step: Step,
-        request_id: str | None,
-    ) -> Self:
+    def of(cls, operation: str, number: int, exchange: Exchange, *, step: Step, request_id: str | None) -> Self:
         """What one exchange led to."""
+        result = exchange.result
         response = result if isinstance(result, Response) else None
         return cls(
             operation=operation,
@@ -59,7 +54,8 @@ class Attempt:
             headers=response.headers if response else None,
             request_id=request_id,
             reason=result.reason if isinstance(result, Failure) else None,
-            seconds=seconds,
+            seconds=exchange.seconds,
+            queued=exchange.queued,
             next=_NEXT[type(step)],
             wait=step.wait if isinstance(step, Send | LookUp) else 0.0,
         )
@@ -80,7 +76,10 @@ class Call:
     Attributes:
         operation, method, path, transaction_id: Of the call.
         attempts, lookups: How many times the request was tried, and the transaction looked up.
+        status: Of the answer that refused it, else of the last one that said something; None while the call runs, and
+            where none did.
         settled_by: What decided the outcome; None while the call runs, and where nothing did.
+        in_doubt: Whether a try of it may have been applied without an answer that said so, whatever was found later.
         error: What the call raised, a cancellation included.
     """
 
@@ -90,8 +89,20 @@ class Call:
     transaction_id: str | None
     attempts: int = 0
     lookups: int = 0
+    status: int | None = None
     settled_by: SettledBy | None = None
+    in_doubt: bool = False
     error: BaseException | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, operation: Operation[Any]) -> Self:
+        """A call that begins."""
+        return cls(
+            operation=operation.name,
+            method=operation.method,
+            path=operation.path,
+            transaction_id=operation.transaction_id,
+        )
 
 
 class CallObserver(Protocol):
@@ -107,40 +118,79 @@ class CallObserver(Protocol):
         """The call returned, raised or was cancelled: then `outcome` is "unknown" if it may have been applied."""
 
 
-Observer: TypeAlias = "Callable[[Attempt], object] | CallObserver | Any"
-"""A callable that gets an Attempt after each exchange, or an object with any of a CallObserver's methods."""
+class RunObserver(Protocol):
+    """An object that follows bulk runs. It may have any of these methods, and those of a CallObserver.
 
-METHODS: Final = ("started", "exchanged", "ended")
+    They and the run's own calls share a context, which is a copy of the caller's.
+    """
+
+    def run_started(self, report: Any) -> Any:
+        """A run begins, with this report (a BulkReport, kept up to date); what this returns is handed on."""
+
+    def rows_ended(self, results: Sequence[Any], token: Any) -> object:
+        """Rows have ended (as RowResults), and with a journal that is durable."""
+
+    def run_ended(self, report: Any, error: BaseException | None, token: Any) -> object:
+        """The run ended: all rows have, or it was stopped, or this error ended it."""
+
+
+Observer: TypeAlias = "Callable[[Attempt], object] | CallObserver | RunObserver | Any"
+"""A callable that gets an Attempt after each exchange, or an object with any of the methods above."""
+
+Tokens: TypeAlias = "list[tuple[Observer, Any]]"
+"""Who heard of a start, and what each made of it."""
+
+OF_CALLS: Final = ("started", "ended")
+OF_RUNS: Final = ("run_started", "rows_ended", "run_ended")
+METHODS: Final = ("exchanged", *OF_CALLS, *OF_RUNS)
 
 
 class Observers:
     """A client's observers. What they raise is logged and goes no further."""
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
-        self.all = tuple(observers)
-        for observer in self.all:
+        self.set(observers)
+
+    def set(self, observers: Iterable[Observer]) -> None:
+        """Have these observe, and no others, from the next call on."""
+        every = tuple(observers)
+        for observer in every:
             _check(observer)
-        self.of_exchanges = [method for observer in self.all if (method := _of_exchanges(observer))]
-        self.of_calls = [
-            observer for observer in self.all if hasattr(observer, "started") or hasattr(observer, "ended")
-        ]
+        self.all = every
+        self.of_exchanges = [method for observer in every if (method := _of_exchanges(observer))]
+        self.of_calls = [observer for observer in every if any(hasattr(observer, name) for name in OF_CALLS)]
+        self.of_runs = [observer for observer in every if any(hasattr(observer, name) for name in OF_RUNS)]
 
     def __iter__(self) -> Iterator[Observer]:
         return iter(self.all)
 
-    def started(self, call: Call) -> list[Any]:
+    def started(self, call: Call) -> Tokens:
         """Report a call's start; gives what `ended` needs."""
-        return [_run(getattr(observer, "started", None), call) for observer in self.of_calls]
+        return [(observer, _run(getattr(observer, "started", None), call)) for observer in self.of_calls]
 
     def exchanged(self, attempt: Attempt) -> None:
         """Report an exchange."""
         for method in self.of_exchanges:
             _run(method, attempt)
 
-    def ended(self, call: Call, outcome: Outcome, tokens: Sequence[Any]) -> None:
+    def ended(self, call: Call, outcome: Outcome, tokens: Tokens) -> None:
         """Report a call's end, to whoever heard last of its start first, so that what they open nests."""
-        for observer, token in reversed(list(zip(self.of_calls, tokens, strict=True))):
+        for observer, token in reversed(tokens):
             _run(getattr(observer, "ended", None), call, outcome, token)
+
+    def run_started(self, report: Any) -> Tokens:
+        """Report a bulk run's start; gives what the other two need."""
+        return [(observer, _run(getattr(observer, "run_started", None), report)) for observer in self.of_runs]
+
+    def rows_ended(self, results: Sequence[Any], tokens: Tokens) -> None:
+        """Report results of a bulk run."""
+        for observer, token in tokens:
+            _run(getattr(observer, "rows_ended", None), results, token)
+
+    def run_ended(self, report: Any, error: BaseException | None, tokens: Tokens) -> None:
+        """Report a bulk run's end."""
+        for observer, token in reversed(tokens):
+            _run(getattr(observer, "run_ended", None), report, error, token)
 
 
 def _of_exchanges(observer: Any) -> Callable[[Attempt], object] | None:

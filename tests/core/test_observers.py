@@ -9,10 +9,19 @@ from typing import Any
 
 import pytest
 
-from gameball import AsyncGameball, Gameball, InvalidRequestError, Retries, ServerError
+from gameball import (
+    AsyncGameball,
+    Gameball,
+    GameballError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    RateLimit,
+    Retries,
+    ServerError,
+)
 from gameball.core.observers import Attempt, Call, Observers
 from tests.support.calls import TRANSACTIONS
-from tests.support.server import Server
+from tests.support.server import API_KEY, Server
 
 MakeAwaited = Callable[..., AsyncGameball]
 
@@ -38,6 +47,18 @@ class Diary:
         self.entries.append(("ended", outcome, call.settled_by, call.attempts, call.lookups, type(call.error), token))
 
 
+class Calls:
+    """An observer that keeps the calls."""
+
+    def __init__(self) -> None:
+        self.ended_ones: list[Call] = []
+
+    def ended(self, call: Call, outcome: str, token: Any) -> None:
+        assert outcome
+        assert token is None
+        self.ended_ones.append(call)
+
+
 class OnlyEnds:
     def __init__(self) -> None:
         self.outcomes: list[tuple[str, Any]] = []
@@ -59,6 +80,51 @@ async def test_a_call_is_seen_from_its_start_to_its_end(server: Server, awaited:
     ]
     assert ends.outcomes == [("applied", None)]
     assert [attempt.status for attempt in plain] == [200]
+
+
+async def test_an_end_says_which_status_was_the_last_and_whether_the_call_was_in_doubt(
+    server: Server, awaited: MakeAwaited
+) -> None:
+    calls = Calls()
+    client = awaited(server.base_url, observers=[calls], retries=QUICK)
+    found = Server.answer({"transactions": [cashback.listed], "count": 1, "total": 1})
+    server.script(server.answer(), server.refusal(309), "close", found, "close", "close")
+    await client.send(cashback.operation())
+    with pytest.raises(InsufficientBalanceError):
+        await client.send(cashback.operation())
+    await client.send(cashback.operation())
+    for name in ("hold", "list"):
+        with pytest.raises(GameballError):
+            await client.send(TRANSACTIONS[name].operation())
+
+    assert [(call.status, call.in_doubt) for call in calls.ended_ones] == [
+        (200, False),
+        (422, False),
+        (200, True),
+        (None, True),
+        (None, False),
+    ]
+
+
+async def test_an_error_is_seen_without_private_words(server: Server, awaited: MakeAwaited) -> None:
+    calls = Calls()
+    server.script(server.answer({"code": 7, "message": f"no {API_KEY} me@example.com"}, status=422))
+    with pytest.raises(GameballError):
+        await awaited(server.base_url, observers=[calls]).send(cashback.operation(email="me@example.com"))
+
+    (call,) = calls.ended_ones
+    assert str(call.error) == "7 no **** **** (transactions.cashback, transaction_id=t1, HTTP 422)"
+
+
+async def test_an_exchange_says_how_long_it_waited_for_the_rate_limit(server: Server, awaited: MakeAwaited) -> None:
+    attempts: list[Attempt] = []
+    client = awaited(server.base_url, observers=[attempts.append], rate_limit=RateLimit((1, 0.3)))
+    server.script(NOTHING)
+    for _ in range(2):
+        await client.transactions.list()
+
+    first, second = attempts
+    assert first.queued < 0.1 < second.queued
 
 
 async def test_an_error_ends_with_its_own_outcome(server: Server, awaited: MakeAwaited) -> None:
