@@ -47,5 +47,5 @@ napoleon_attr_annotations = True
 # Names in signatures link to what is documented here; what is not (other packages, and private types) is plain text.
 nitpick_ignore_regex = [
     ("py:.*", r"(?!gameball\b).*"),
-    ("py:.*", r"gameball\.(client|core|bulk|models|resources|sandbox|settings)\..*"),
+    ("py:.*", r"gameball\.(client|core|bulk|models|resources|sandbox|settings|telemetry)\..*"),
 ]

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "resources": ON_CORE,
     "bulk": ON_RESOURCES,
     "client": ON_BULK,
+    "telemetry": ON_CLIENT,
     "cli": ON_CLIENT | {"sandbox"},
     "sandbox": set(),
     "testing": {"sandbox"},
