@@ -110,6 +110,7 @@ class BatchSender:
         pauses = self._breaker.pauses
         for row in rows:
             row.batch = UNNAMED
+            row.attempts += 1
             if row.timed.transaction_time is None:
                 row.freeze(stamp())
         await self._record_batch(rows)

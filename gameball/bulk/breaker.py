@@ -61,7 +61,7 @@ class CircuitBreaker:
         self._failures = self._deferrals = 0
         """In a row."""
         self._slowed_until = 0.0
-        self._opened_at = self._retry_at = 0.0
+        self._opened_at = self._retry_at = self._paused = 0.0
         self._pause = FIRST_PAUSE
         self._clock = asyncio.get_running_loop().time
 
@@ -69,6 +69,18 @@ class CircuitBreaker:
     def closed(self) -> bool:
         """Whether rows flow."""
         return self._state is _State.CLOSED and self.given_up is None
+
+    @property
+    def limit(self) -> int | None:
+        """The most rows side by side while it is lower than at the start, 0 while nothing flows; else None."""
+        if not self.closed:
+            return 0
+        return self._limit if self._limit < self._full_limit else None
+
+    @property
+    def paused(self) -> float:
+        """Seconds in which nothing flowed, all pauses together."""
+        return self._paused + (0.0 if self._state is _State.CLOSED else self._clock() - self._opened_at)
 
     def calm_since(self, pauses: int) -> bool:
         """Whether rows flow, and have done so since there were this many pauses."""
@@ -119,6 +131,7 @@ class CircuitBreaker:
     def _answered(self) -> None:
         self._failures = self._deferrals = 0
         if self._probed:
+            self._paused = self.paused
             self._state = _State.CLOSED
             self._limit = max(1, self._limit // 2)
             self._pause = FIRST_PAUSE

@@ -54,6 +54,9 @@ class BulkReport(Model):
         sent: How many times a row or a batch was sent, or tried to; resends included.
         looked_up: How many times a transaction was looked up.
         pauses: How many times everything waited because the API failed, or asked for it.
+        paused: How many of the seconds everything waited.
+        limit: The most rows (via batches: batches) in flight while trouble keeps it low, 0 while everything waits; None
+            without trouble.
         slowed_by: Why everything waited the last time, where it did in this run.
         problems: The first 1000 rows that were rejected or need a review.
         problems_left_out: How many more there are.
@@ -69,6 +72,8 @@ class BulkReport(Model):
     sent: int = 0
     looked_up: int = 0
     pauses: int = 0
+    paused: float = 0.0
+    limit: int | None = field(default=None, repr=False)
     slowed_by: GameballError | None = field(default=None, repr=False)
     problems: list[RowResult] = field(factory=list[RowResult], repr=False)
     problems_left_out: int = 0

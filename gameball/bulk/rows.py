@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from time import monotonic
 from typing import Any, Final, TypeAlias
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from gameball.core.operation import Operation
 from gameball.errors import GameballError
@@ -62,6 +63,8 @@ class RowResult(Model):
         state: How it ended; equal to its word, as in "applied".
         value: What the single call would have returned, where it was applied.
         error: What the single call would have raised, where it was not, or where that is unknown.
+        attempts: How many times it was sent, or tried to.
+        seconds: How long it took, from the first time that it was to be sent; all waits in between count.
     """
 
     index: int
@@ -69,6 +72,8 @@ class RowResult(Model):
     state: RowState
     value: Value | None = None
     error: GameballError | None = None
+    attempts: int = field(default=0, eq=False, repr=False)
+    seconds: float = field(default=0.0, eq=False, repr=False)
 
     @property
     def points(self) -> Points:
@@ -94,6 +99,8 @@ class Row:
         batch: The id of the batch that the earlier try was part of, "" where that is not known; None for a call.
         tries: How often it came back without having been applied.
         error: What it came back with.
+        attempts: How many times it was sent, or tried to.
+        began: When it was first to be sent, on the monotonic clock.
     """
 
     index: int
@@ -103,6 +110,8 @@ class Row:
     batch: str | None = None
     tries: int = 0
     error: GameballError | None = None
+    attempts: int = 0
+    began: float | None = None
     _operation: Operation[Any] | None = None
 
     @property
@@ -124,7 +133,15 @@ class Row:
 
     def ended(self, state: RowState, *, value: Value | None = None, error: GameballError | None = None) -> RowResult:
         """Its result."""
-        return RowResult(index=self.index, request=self.request, state=state, value=value, error=error)
+        return RowResult(
+            index=self.index,
+            request=self.request,
+            state=state,
+            value=value,
+            error=error,
+            attempts=self.attempts,
+            seconds=0.0 if self.began is None else monotonic() - self.began,
+        )
 
 
 def operation_of(request: Request) -> Operation[Any]:

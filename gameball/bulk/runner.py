@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
+from time import monotonic
 from typing import Final, Protocol
 
 import anyio
@@ -56,7 +57,7 @@ class Tally:
         self.exchanges = 0
         self.report = report
         self._breaker = breaker
-        self._pauses = report.pauses
+        self._pauses, self._paused = report.pauses, report.paused
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock() - report.seconds
 
@@ -73,6 +74,8 @@ class Tally:
     def update(self) -> None:
         """Bring what changes without an exchange up to date."""
         self.report.pauses = self._pauses + self._breaker.pauses
+        self.report.paused = self._paused + self._breaker.paused
+        self.report.limit = self._breaker.limit
         self.report.slowed_by = self._breaker.slowed_by
         self.report.seconds = self._clock() - self._began
 
@@ -352,6 +355,8 @@ class Runner:
     async def _send(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
         self._sending += 1
         self._flying += len(rows)
+        for row in rows:
+            row.began = row.began or monotonic()
         try:
             return await self._sender.send_rows(rows)
         except asyncio.CancelledError:

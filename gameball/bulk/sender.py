@@ -57,7 +57,9 @@ class CallSender:
         try:
             delivered = await self._delivery.deliver(row.operation, in_doubt=row.in_doubt)
         except GameballError as error:
+            row.attempts += error.attempts
             return row_after_error(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
+        row.attempts += delivered.attempts
         earlier = delivered.settled_by == "duplicate" and not row.in_doubt
         return row.ended(RowState.ALREADY_APPLIED if earlier else RowState.APPLIED, value=delivered.value)
 

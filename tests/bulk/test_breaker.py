@@ -294,3 +294,34 @@ async def test_few_short_waits_do_not_stop_a_run(api: Api, caller: AsyncGameball
     assert (report.applied, report.sent, report.pauses) == (1000, 1020, 0)
     assert isinstance(report.slowed_by, RateLimitedError)
     assert report.seconds < 20 * FIRST_PAUSE
+
+
+async def test_it_knows_how_far_it_is_closed_and_how_long_it_was_open(clock: Clock) -> None:
+    breaker = breaker_of(64, 300)
+    assert (breaker.limit, breaker.paused) == (None, 0)
+    breaker.note(deferred("2"))
+    clock.now += 1.5
+    assert (breaker.limit, breaker.paused) == (0, 1.5)
+    clock.now += 0.5
+    breaker.note(attempt_with(200))
+    clock.now += 10
+    assert (breaker.limit, breaker.paused) == (32, 2)
+    breaker.note(deferred("1"))
+    clock.now += 1
+    breaker.note(attempt_with(200))
+    assert (breaker.limit, breaker.paused) == (16, 3)
+    for _ in range(48):
+        breaker.note(attempt_with(200))
+    assert breaker.limit is None
+
+
+async def test_a_report_says_how_long_everything_waited(api: Api, caller: AsyncGameball) -> None:
+    async def answer(identity: str) -> Response | None:
+        return (429, {}) if identity == "t40" and api.ids.count("t40") == 1 else None
+
+    api.answer = answer
+    api.headers = {"Retry-After": "1"}
+    limits: set[int | None] = set()
+    report = await caller.bulk.run(pays(200), concurrency=4, on_progress=lambda report: limits.add(report.limit))
+    assert 1 <= report.paused <= report.seconds
+    assert {0, None} <= limits

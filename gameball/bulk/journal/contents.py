@@ -13,7 +13,7 @@ import msgspec
 from attrs import frozen
 
 from gameball import errors
-from gameball.bulk.journal import schema
+from gameball.bulk.journal import history, schema
 from gameball.bulk.journal.schema import damaged, explained
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import KINDS, Request, RowResult, RowState
@@ -54,6 +54,7 @@ class Contents:
         via: How the run that made it sends its rows.
         input: The fingerprint of its rows.
         report: Of all runs on it.
+        sending: How many rows are on their way, or were when a run broke off.
         kinds: What rows there are.
         in_batches: Whether rows of a batch are in doubt.
         started: Whether any of its rows was ever claimed, and may have been sent.
@@ -65,6 +66,7 @@ class Contents:
     via: str
     input: bytes
     report: BulkReport
+    sending: int
     kinds: frozenset[str]
     in_batches: bool
     started: bool
@@ -76,7 +78,7 @@ class Contents:
         Raises:
             JournalError: The file is damaged.
         """
-        kinds, started, in_batches = set[str](), False, False
+        kinds, started, in_batches, sending = set[str](), False, False, 0
         try:
             row = database.execute(
                 "SELECT salt, account, base_url, via, input, sent, looked_up, pauses, seconds FROM run"
@@ -90,12 +92,16 @@ class Contents:
                 in_batches = in_batches or (status == "sending" and batched > 0)
                 if status in ENDED:
                     setattr(report, status, getattr(report, status) + rows)
-                elif status not in ("pending", "sending"):
+                elif status == "sending":
+                    sending += rows
+                elif status != "pending":
                     raise damaged(path)
                 if points is not None:
                     report.points = add_points(report.points, _points(points), times=rows)
             for problem in _problems(database, tuple(RowState)):
                 report.keep(problem)
+            if (sample := history.latest(database)) is not None:
+                report.paused = sample.paused
         except (LookupError, TypeError, ValueError, ArithmeticError):
             raise damaged(path) from None
         return cls(
@@ -105,6 +111,7 @@ class Contents:
             via=via,
             input=fingerprint,
             report=report,
+            sending=sending,
             kinds=frozenset(kinds),
             in_batches=in_batches,
             started=started,

@@ -16,6 +16,7 @@ import msgspec
 
 from gameball.bulk.journal import schema
 from gameball.bulk.journal.contents import Account, Contents, check_version, file_of, kind_named
+from gameball.bulk.journal.history import History
 from gameball.bulk.journal.load import Loading
 from gameball.bulk.journal.lock import JournalLock
 from gameball.bulk.journal.schema import damaged, explained
@@ -66,6 +67,7 @@ class Journal:
         except BaseException:
             self._lock.release()
             raise
+        self._history = History(self._database)
         try:
             with explained(self.path):
                 self._prepare()
@@ -85,6 +87,9 @@ class Journal:
 
     def close(self) -> None:
         """Let another run have it; one that was made and never got its rows is taken away."""
+        if self.contents is not None:
+            with suppress(sqlite3.Error):  # the disk may be full, and nothing depends on it
+                self._history.end(self.report)
         self._database.close()
         if self._made and self.contents is None:
             self.path.unlink(missing_ok=True)
@@ -217,6 +222,7 @@ class Journal:
                 "UPDATE run SET sent = ?, looked_up = ?, pauses = ?, seconds = ?",
                 (report.sent, report.looked_up, report.pauses, report.seconds),
             )
+            self._history.note(report, results)
         return rows
 
     def record_batch(self, rows: Sequence[Row]) -> None:
