@@ -73,9 +73,10 @@ def _prepare_streams() -> None:
 
 
 def _refuse_in_json(error: "CycloptsError") -> None:
-    from gameball.cli.output import refusal, say, to_json  # noqa: PLC0415 (it needs the extra)
+    from gameball.cli.output import say, to_json  # noqa: PLC0415 (it needs the extra)
+    from gameball.cli.problems import usage_object  # noqa: PLC0415
 
     error.verbose = False
     token = getattr(error, "token", None)
     named = error.argument.name if error.argument is not None else token.keyword if token is not None else None
-    say(to_json(refusal(str(error), named)))
+    say(to_json(usage_object(str(error), named)))

@@ -58,15 +58,20 @@ def show_plan(rows: RowsFile, plan: BulkPlan, limit: RateLimit | None) -> None:
         say(f"  at most {windows}: takes {span(plan.seconds)} at least")
     if rows.passed_over:
         say(f"  columns that are not read: {', '.join(map(printable, rows.passed_over))}")
-    warnings = [
-        *_about(plan.clashes, ("repeats", "repeat"), "a player and time; the API accepts each once"),
-        *_about(plan.future, ("has", "have"), "a time in the future"),
-        *rows.doubts,
-    ]
+    warnings = warnings_of(rows, plan)
     for warning in warnings:
         say(f"  warning: {warning}")
     if warnings:
         say(f"  take care: {count(len(warnings), 'warning')}")
+
+
+def warnings_of(rows: RowsFile, plan: BulkPlan) -> list[str]:
+    """What is allowed and looks wrong, in sentences."""
+    return [
+        *_about(plan.clashes, ("repeats", "repeat"), "a player and time; the API accepts each once"),
+        *_about(plan.future, ("has", "have"), "a time in the future"),
+        *rows.doubts,
+    ]
 
 
 def _amounts(rows: RowsFile, plan: BulkPlan) -> str:

@@ -15,16 +15,9 @@ import msgspec
 from attrs import define, field
 
 from gameball.cli.exit_codes import Exit
-from gameball.cli.input_file import BadRowsError
 from gameball.cli.interrupts import Interrupts
-from gameball.errors import (
-    BulkStoppedError,
-    CredentialsError,
-    GameballError,
-    InvalidRequestError,
-    JournalError,
-    printable,
-)
+from gameball.cli.problems import error_object, exit_code_of, sentence_of
+from gameball.errors import printable
 
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -83,7 +76,7 @@ class Output:
 
     def end(self, code: Exit, **values: Any) -> Exit:
         """Give the exit code, and what the object says beside it."""
-        self.values = {"command": self.command, "exit_code": int(code), "error": None, **values}
+        self.values = {"command": self.command, "exit_code": code, "error": None, **values}
         return code
 
 
@@ -101,11 +94,11 @@ def output_of(command: str, *, as_json: bool) -> Generator[Output]:
         try:
             yield given
         except BaseException as error:
-            code = _code(error)
+            code = exit_code_of(error)
             given.end(code or Exit.FAILED, error=error_object(error))
             if code is None or isinstance(error, KeyboardInterrupt):
                 raise
-            for line in _sentence(error).split("\n"):
+            for line in sentence_of(error).split("\n"):
                 complain(line)
             if code is Exit.FAILED:
                 complain(FIRST_HELP)
@@ -116,30 +109,7 @@ def output_of(command: str, *, as_json: bool) -> Generator[Output]:
                 say(to_json(given.values))
 
 
-def _code(error: BaseException) -> Exit | None:
-    """The exit code; None for what is a bug."""
-    match error:
-        case BadRowsError() | CredentialsError() | InvalidRequestError() | JournalError():
-            return Exit.USAGE
-        case GameballError():
-            return Exit.FAILED
-        case OSError():
-            return Exit.USAGE
-        case KeyboardInterrupt():
-            return Exit.INTERRUPTED
-        case _:
-            return None
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    if isinstance(error, OSError) and not isinstance(error, GameballError):
-        return ": ".join(filter(None, (error.filename, error.strerror)))
-    return str(error)
-
-
-# --- objects
+# --- the object
 
 
 def to_json(values: Mapping[str, Any]) -> str:
@@ -159,44 +129,3 @@ def _valid(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _valid(inner) for name, inner in cast("Mapping[str, Any]", value).items()}
     return [_valid(inner) for inner in cast("list[Any]", value)] if isinstance(value, list | tuple) else value
-
-
-def error_object(error: BaseException) -> dict[str, Any]:
-    """What went wrong, and which field breaks which rule."""
-    reason = error.reason if isinstance(error, BulkStoppedError) else None
-    about: Any = reason if isinstance(reason, GameballError) else error
-    field_name, rule = _field_and_rule(about)
-    return {
-        "kind": type(error).__name__,
-        "message": _sentence(error),
-        "field": field_name,
-        "rule": rule,
-        "code": getattr(about, "code", None),
-        "status": getattr(about, "status", None),
-        "rows": list(error.rows) if isinstance(error, BadRowsError) else [],
-    }
-
-
-def refusal(message: str, field_name: str | None) -> dict[str, Any]:
-    """The object for a command line that cannot be understood."""
-    error = {"kind": "UsageError", "message": message, "field": field_name, "rule": message}
-    return {"command": None, "exit_code": int(Exit.USAGE), "error": {**error, "code": None, "status": None, "rows": []}}
-
-
-def _field_and_rule(error: BaseException) -> tuple[str | None, str | None]:
-    sentence = _sentence(error).partition("\n")[0]
-    match error:
-        case InvalidRequestError(field=str(name)):
-            return name, sentence.removeprefix(f"{name} ")
-        case CredentialsError():
-            keys = re.findall("api_key|secret_key|partner_token", sentence)
-            return keys[0] if keys else None, sentence
-        case JournalError():
-            return "journal", sentence
-        case BadRowsError():
-            option = re.match("--[a-z]+", sentence)
-            return (option[0] if option else "file"), sentence.removeprefix(f"{option[0]} " if option else "")
-        case OSError(filename=str(name)) if not isinstance(error, GameballError):
-            return name, error.strerror
-        case _:
-            return None, None

@@ -11,7 +11,9 @@ from cyclopts import Parameter
 
 from gameball.cli.display import count
 from gameball.cli.exit_codes import Exit
-from gameball.cli.output import complain, error_object, output_of, say
+from gameball.cli.options import AsJson
+from gameball.cli.output import complain, output_of, say
+from gameball.cli.problems import error_object
 from gameball.client import Gameball
 from gameball.core.observers import Attempt
 from gameball.core.retry import is_foreign
@@ -73,7 +75,7 @@ class Check:
 def ping(
     *,
     proxy: Annotated[str | None, Parameter(negative=())] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Find out whether the API answers, takes your keys, and what they are good for. Nothing is changed.
 
@@ -86,7 +88,7 @@ def ping(
     proxy
         The address of a proxy, as in http://proxy:3128; those of the environment are not used.
     as_json
-        Print one JSON object.
+        Print one JSON object on stdout, and all else on stderr.
     """
     with output_of("ping", as_json=as_json) as given:
         keys, address = credentials(None, None, None), base_url(None, allow_http=False)
