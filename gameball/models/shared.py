@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
+from functools import cache
 from operator import index
 from typing import Any, Final, Self, TypeAlias, cast
 
@@ -268,11 +269,21 @@ class PlayerRequest(Model):
 
     def at(self, time: datetime) -> Self:
         """The same request at this time, in UTC. What has been checked is not checked again."""
-        twin = object.__new__(type(self))
-        for attribute in fields(type(self)):
-            object.__setattr__(twin, attribute.name, getattr(self, attribute.name))
-        object.__setattr__(twin, "transaction_time", time)
-        return twin
+        kind = cast("Any", type(self))
+        twin = object.__new__(kind)
+        for read, write in _slots(kind):
+            write(twin, read(self))
+        _write_time(twin, time)
+        return cast("Self", twin)
+
+
+@cache
+def _slots(kind: Any) -> list[tuple[Callable[[Any], Any], Callable[[Any, Any], None]]]:
+    """How each field of a class is read and written, also where it is frozen."""
+    return [((slot := getattr(kind, attribute.name)).__get__, slot.__set__) for attribute in fields(kind)]
+
+
+_write_time: Final = cast("Any", PlayerRequest.transaction_time).__set__
 
 
 @frozen(kw_only=True)
