@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Literal
 
 from gameball.bulk.batch_sender import START, BatchSender
@@ -18,7 +19,7 @@ from gameball.bulk.runner import Runner, StopFlag, Tally, prepared
 from gameball.bulk.sender import CallSender, Sender
 from gameball.core.delivery import Delivery
 from gameball.core.loop_thread import running_loop
-from gameball.core.methods import Async, Mode, ResourceBase, Sync, endpoint, paginated
+from gameball.core.methods import Async, Items, Mode, ResourceBase, Sync, endpoint, paginated
 from gameball.models.shared import check_whole, refuse
 from gameball.settings import LONGEST
 
@@ -66,7 +67,7 @@ class Bulk(ResourceBase[Mode]):
             await reader.close()
 
     @paginated
-    async def stream(
+    def stream(
         self,
         rows: Rows,
         *,
@@ -75,7 +76,7 @@ class Bulk(ResourceBase[Mode]):
         concurrency: int = 64,
         patience: float = 300.0,
         lookup_time: float | None = None,
-    ) -> AsyncIterator[Sequence[RowResult]]:
+    ) -> Items[RowResult]:
         """Send rows, and yield each one's result as it is settled. A row that fails raises nothing: its result says so.
 
         Leaving the loop early lets what is in flight end first, for ten seconds at most.
@@ -98,10 +99,8 @@ class Bulk(ResourceBase[Mode]):
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 or the rows broke off; what was in flight has been settled.
         """
-        runner = await self._begin(rows, journal, via, concurrency, patience=patience, lookup_time=lookup_time)
-        async with aclosing(runner.results()) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        begin = partial(self._begin, rows, journal, via, concurrency, patience=patience, lookup_time=lookup_time)
+        return Items(_results(begin))
 
     @endpoint
     async def run(
@@ -240,6 +239,13 @@ class Bulk(ResourceBase[Mode]):
             await queue.close()
             raise refuse("via", refused)
         return queue, by_batches or contents.in_batches
+
+
+async def _results(begin: Callable[[], Awaitable[Runner]]) -> AsyncGenerator[Sequence[RowResult], None]:
+    runner = await begin()
+    async with aclosing(runner.results()) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
 def _check_seconds(name: str, value: object) -> None:

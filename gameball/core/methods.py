@@ -2,13 +2,22 @@
 
 A resource is generic in its mode. On `Transactions[Async]` a method is the genuine coroutine function; on
 `Transactions[Sync]` it is a plain function that runs the same coroutine in the loop thread and returns its value.
+
+Editors and linters see the decorated functions, not what they become: jedi reads the decorators' annotations, pylint
+passes over them. So the decorators are functions, and what an iterator or a context manager is made of has both modes.
 """
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from types import GenericAlias, MethodType
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+)
+from types import GenericAlias, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, overload
 
 from gameball.core import loop_thread
@@ -59,6 +68,11 @@ class _Method(ABC):
             method = instance._methods[self._name] = make(instance)  # noqa: SLF001 (the same)
         return method
 
+    @property
+    def _of(self) -> tuple[Any, ...]:
+        """What the function gives Items or Managed of."""
+        return get_args(inspect.signature(self._function).return_annotation)
+
     @abstractmethod
     def _awaited(self, instance: Any) -> Callable[..., Any]:
         """The method for `await`, `async for` or `async with`; on None, the plain function."""
@@ -81,16 +95,19 @@ class _Method(ABC):
         return method
 
 
-class endpoint(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
+# --- calls
+
+
+def endpoint(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> "_Endpoint[T, P]":
     """Decorates a coroutine method."""
+    return _Endpoint(function)
 
-    def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
-        super().__init__(function)
 
+class _Endpoint(_Method, Generic[T, P]):  # in this order: jedi counts no ParamSpec
     if TYPE_CHECKING:
 
-        @overload
-        def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]: ...
+        @overload  # Awaitable: jedi, which takes all of them together, awaits no Coroutine
+        def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Any, P], Awaitable[T]]: ...
         @overload
         def __get__(self, instance: ResourceBase[Sync], owner: type) -> Callable[P, T]: ...
         @overload
@@ -109,15 +126,38 @@ class endpoint(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
         return self._presented(wait, instance)
 
 
-class paginated(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
-    """Decorates an async generator method that yields its items in chunks; users see single items.
+# --- iterators
 
-    The plain mode hops to the loop thread once per chunk. Leaving either loop early closes the generator.
+
+class Items(Generic[T]):
+    """Single items of what an async generator yields in chunks, for either loop; leaving it early closes the generator.
+
+    A plain loop hops to the loop thread once per chunk.
     """
 
-    def __init__(self, function: Callable[Concatenate[Any, P], AsyncIterator[Sequence[T]]]) -> None:
-        super().__init__(function)
+    def __init__(self, chunks: AsyncGenerator[Sequence[T], None]) -> None:
+        self._chunks = chunks
 
+    async def __aiter__(self) -> AsyncGenerator[T, None]:
+        async with aclosing(self._chunks) as chunks:
+            async for chunk in chunks:
+                for item in chunk:
+                    yield item
+
+    def __iter__(self) -> Iterator[T]:
+        try:
+            while (chunk := loop_thread.run(anext, self._chunks, None)) is not None:
+                yield from chunk
+        finally:
+            loop_thread.close(self._chunks)
+
+
+def paginated(function: Callable[Concatenate[Any, P], Items[T]]) -> "_Paginated[T, P]":
+    """Decorates a method that gives Items; it is called when the first one is asked for."""
+    return _Paginated(function)
+
+
+class _Paginated(_Method, Generic[T, P]):
     if TYPE_CHECKING:
 
         @overload
@@ -128,46 +168,57 @@ class paginated(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
         def __get__(self, instance: ResourceBase[Async], owner: type) -> Callable[P, AsyncIterator[T]]: ...
         def __get__(self, instance: Any, owner: type) -> Callable[..., Any]: ...
 
-    @property
-    def _item(self) -> Any:
-        (chunk,) = get_args(inspect.signature(self._function).return_annotation)
-        return get_args(chunk)[0]
-
     def _awaited(self, instance: Any) -> Callable[..., Any]:
         function, bound = self._function, () if instance is None else (instance,)
 
         async def iterate(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            chunks: Any = function(*bound, *args, **kwargs)
-            try:
-                async for chunk in chunks:
-                    for item in chunk:
-                        yield item
-            finally:
-                await chunks.aclose()
+            async with aclosing(aiter(function(*bound, *args, **kwargs))) as items:
+                async for item in items:
+                    yield item
 
-        return self._presented(iterate, instance, GenericAlias(AsyncIterator, (self._item,)))
+        return self._presented(iterate, instance, GenericAlias(AsyncIterator, self._of))
 
     def _plain(self, instance: Any) -> Callable[..., Any]:
         function = self._function
 
         def iterate(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            chunks: Any = function(instance, *args, **kwargs)
-            try:
-                while (chunk := loop_thread.run(anext, chunks, None)) is not None:
-                    yield from chunk
-            finally:
-                loop_thread.close(chunks)
+            yield from function(instance, *args, **kwargs)
 
-        return self._presented(iterate, instance, GenericAlias(Iterator, (self._item,)))
+        return self._presented(iterate, instance, GenericAlias(Iterator, self._of))
 
 
-class context_manager(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
-    """Decorates an async generator method that yields once: a context manager, for `async with` or `with`."""
+# --- context managers
 
-    def __init__(self, function: Callable[Concatenate[Any, P], AsyncGenerator[T, None]]) -> None:
-        super().__init__(function)
-        self._manage = asynccontextmanager(self._function)
 
+class Managed(Generic[T]):
+    """What an async generator that yields once does around a block, for `async with` and for `with`."""
+
+    def __init__(self, generator: AsyncGenerator[T, None]) -> None:
+        self._manager = asynccontextmanager(lambda: generator)()
+
+    async def __aenter__(self) -> T:
+        return await self._manager.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._manager.__aexit__(kind, error, traceback)
+
+    def __enter__(self) -> T:
+        return loop_thread.run(self._manager.__aenter__)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return loop_thread.run(self._manager.__aexit__, kind, error, traceback)
+
+
+def context_manager(function: Callable[Concatenate[Any, P], Managed[T]]) -> "_ContextManager[T, P]":
+    """Decorates a method that gives Managed; it is called when the block is entered."""
+    return _ContextManager(function)
+
+
+class _ContextManager(_Method, Generic[T, P]):
     if TYPE_CHECKING:
 
         @overload
@@ -182,33 +233,28 @@ class context_manager(_Method, Generic[P, T]):  # noqa: N801 (a decorator)
         ) -> Callable[P, AbstractAsyncContextManager[T]]: ...
         def __get__(self, instance: Any, owner: type) -> Callable[..., Any]: ...
 
-    @property
-    def _value(self) -> Any:
-        return get_args(inspect.signature(self._function).return_annotation)[0]
-
     def _awaited(self, instance: Any) -> Callable[..., Any]:
-        manage, bound = self._manage, () if instance is None else (instance,)
+        function, bound = self._function, () if instance is None else (instance,)
+
+        @asynccontextmanager
+        async def managed(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            async with function(*bound, *args, **kwargs) as value:
+                yield value
 
         def enter(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager[Any]:
-            return manage(*bound, *args, **kwargs)
+            return managed(*args, **kwargs)
 
-        return self._presented(enter, instance, GenericAlias(AbstractAsyncContextManager, (self._value,)))
+        return self._presented(enter, instance, GenericAlias(AbstractAsyncContextManager, self._of))
 
     def _plain(self, instance: Any) -> Callable[..., Any]:
-        manage = self._manage
+        function = self._function
 
         @contextmanager
         def managed(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
-            manager = manage(instance, *args, **kwargs)
-            entered = loop_thread.run(manager.__aenter__)
-            try:
-                yield entered
-            except BaseException as error:
-                loop_thread.run(manager.__aexit__, type(error), error, error.__traceback__)
-                raise
-            loop_thread.run(manager.__aexit__, None, None, None)
+            with function(instance, *args, **kwargs) as value:
+                yield value
 
         def enter(*args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
             return managed(*args, **kwargs)
 
-        return self._presented(enter, instance, GenericAlias(AbstractContextManager, (self._value,)))
+        return self._presented(enter, instance, GenericAlias(AbstractContextManager, self._of))

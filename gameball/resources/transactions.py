@@ -3,7 +3,7 @@
 First the pure builders, one for each endpoint; then the class whose methods hand what they build to the client.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import date, datetime
 from functools import partial
 from itertools import islice
@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import evolve
 
-from gameball.core.methods import Mode, context_manager, endpoint, paginated
+from gameball.core.methods import Items, Managed, Mode, context_manager, endpoint, paginated
 from gameball.core.operation import Operation, Reconciliation, Replay, path
 from gameball.core.timestamps import stamped
 from gameball.errors import HoldNotFoundError, UnexpectedAnswerError
@@ -383,7 +383,7 @@ class Transactions(Resource[Mode]):
         await self._send(reverse_hold(hold_reference))
 
     @context_manager
-    async def holding(
+    def holding(
         self,
         *,
         player_unique_id: str,
@@ -392,7 +392,7 @@ class Transactions(Resource[Mode]):
         email: str | None = None,
         mobile: str | None = None,
         transaction_time: datetime | None = None,
-    ) -> AsyncGenerator[Hold, None]:
+    ) -> Managed[Hold]:
         """Hold points for the length of a block: left well, the hold stays for the redemption; an error reverses it.
 
         API page: Transactions, POST Hold Points and DELETE Reverse Hold. The block's own error is what comes out,
@@ -411,8 +411,8 @@ class Transactions(Resource[Mode]):
             PlayerNotFoundError: There is no such player.
             OutcomeUnknownError: It may have been made, and no answer says so.
         """
-        held = await self._send(
-            hold(
+        return Managed(
+            self._hold(
                 HoldRequest(
                     player_unique_id=player_unique_id,
                     amount=amount,
@@ -423,6 +423,9 @@ class Transactions(Resource[Mode]):
                 )
             )
         )
+
+    async def _hold(self, request: HoldRequest) -> AsyncGenerator[Hold, None]:
+        held = await self._send(hold(request))
         try:
             yield held
         except BaseException as error:
@@ -518,7 +521,7 @@ class Transactions(Resource[Mode]):
         return await self._send(for_order(order_id))
 
     @paginated
-    async def iterate(
+    def iterate(
         self,
         *,
         direction: str | None = None,
@@ -528,7 +531,7 @@ class Transactions(Resource[Mode]):
         status: str | int | None = None,
         player_unique_id: str | None = None,
         page_size: int = PAGE_ROWS,
-    ) -> AsyncIterator[tuple[Transaction, ...]]:
+    ) -> Items[Transaction]:
         """Read all transactions that match, newest first, page by page as they are asked for.
 
         API page: Transactions, GET List Transactions. Rows that arrive meanwhile push others onto the next page:
@@ -548,15 +551,21 @@ class Transactions(Resource[Mode]):
                 turn its pages.
         """
         check_whole("page_size", page_size, 1, PAGE_ROWS)
-        filters = TransactionFilter(
-            limit=page_size,
-            direction=direction,
-            from_date=from_date,
-            to_date=to_date,
-            transaction_id=transaction_id,
-            status=status,
-            player_unique_id=player_unique_id,
+        return Items(
+            self._pages(
+                TransactionFilter(
+                    limit=page_size,
+                    direction=direction,
+                    from_date=from_date,
+                    to_date=to_date,
+                    transaction_id=transaction_id,
+                    status=status,
+                    player_unique_id=player_unique_id,
+                )
+            )
         )
+
+    async def _pages(self, filters: TransactionFilter) -> AsyncGenerator[tuple[Transaction, ...], None]:
         seen: dict[str, None] = {}
         number = rows = stale = 0
         while stale < STALE_PAGES:

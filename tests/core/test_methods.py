@@ -7,7 +7,7 @@ import pydoc
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing
 from typing import Any, get_type_hints
 from unittest import mock
@@ -16,7 +16,7 @@ import pytest
 
 from gameball import AsyncGameball, CashbackReward, Gameball, Merchant, Transaction
 from gameball.core import loop_thread
-from gameball.core.methods import Async, Mode, ResourceBase, Sync, endpoint, paginated
+from gameball.core.methods import Async, Items, Mode, ResourceBase, Sync, endpoint, paginated
 from gameball.resources.transactions import Transactions
 
 awaited = AsyncGameball("key", "secret").transactions
@@ -49,10 +49,11 @@ class Counter(ResourceBase[Mode]):
         return threading.current_thread().name
 
     @paginated
-    async def count(
-        self, *, size: int = 2, pages: int = 3, broken_at: int | None = None
-    ) -> AsyncIterator[tuple[int, ...]]:
+    def count(self, *, size: int = 2, pages: int = 3, broken_at: int | None = None) -> Items[int]:
         """Count, page by page."""
+        return Items(self._count(size, pages, broken_at))
+
+    async def _count(self, size: int, pages: int, broken_at: int | None) -> AsyncGenerator[tuple[int, ...], None]:
         try:
             for page in range(pages):
                 self.pages += 1
@@ -331,16 +332,18 @@ def test_a_forsaken_plain_iterator_may_be_collected_on_the_loop_thread(waiting: 
 
 
 FORSAKEN = """
-from collections.abc import AsyncIterator
-from gameball.core.methods import ResourceBase, Sync, paginated
+from gameball.core.methods import Items, ResourceBase, Sync, paginated
+
+async def chunks():
+    try:
+        yield (1, 2)
+    finally:
+        print("closed", flush=True)
 
 class Counter(ResourceBase):
     @paginated
-    async def count(self) -> AsyncIterator[tuple[int, ...]]:
-        try:
-            yield (1, 2)
-        finally:
-            print("closed", flush=True)
+    def count(self) -> Items[int]:
+        return Items(chunks())
 
 numbers = Counter(Sync).count()
 print(next(numbers), flush=True)
