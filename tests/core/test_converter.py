@@ -29,6 +29,7 @@ from gameball.models.configurations import (
     RedemptionConfiguration,
     Visibility,
 )
+from gameball.models.model import instant
 from gameball.models.shared import Branch, Merchant, Points
 from gameball.models.transactions import (
     CashbackRequest,
@@ -149,6 +150,13 @@ def test_a_time_goes_out_in_utc_with_z(time: datetime, written: str) -> None:
     request = HoldRequest(player_unique_id="p", amount=1, transaction_time=time)
     for given_time in (request, {"transactionTime": time}):
         assert json.loads(write(given_time))["transactionTime"] == written
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.sampled_from([1, 1000, 1_000_000]))
+def test_a_time_of_any_precision_goes_out_as_plain_json_writes_it(time: datetime, step: int) -> None:
+    time = time.replace(microsecond=time.microsecond // step * step)
+    request = HoldRequest(player_unique_id="p", amount=1, transaction_time=time)
+    assert json.loads(write(request))["transactionTime"] == json.loads(write({"at": time}))["at"] == instant(time)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip))
