@@ -26,7 +26,7 @@ extensions = [
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"gameball {version}"
-html_extra_path = ["llms.txt", "sandbox-openapi.json"]
+html_extra_path = ["command-schema.json", "llms.txt", "sandbox-openapi.json"]
 html_show_sphinx = html_show_copyright = False
 
 myst_enable_extensions = ["colon_fence"]

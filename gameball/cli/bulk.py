@@ -33,6 +33,7 @@ from gameball.cli.options import (
 from gameball.cli.origin import noted, with_others
 from gameball.cli.output import output_of, say, to_json
 from gameball.cli.run import planned, run_to_the_end, show_before, show_plan_only
+from gameball.cli.status import show_status
 from gameball.models.shared import refuse
 
 app = App(
@@ -177,6 +178,21 @@ def resume(
             journal=journal,
             again=options_again(concurrency, rates, patience),
         )
+
+
+@app.command
+def status(journal: JournalFile, *, as_json: AsJson = False) -> int:
+    """Show how far a run is, also while it goes in another terminal. No keys are needed, and nothing is changed.
+
+    Parameters
+    ----------
+    journal
+        The file that records the run.
+    as_json
+        Print one JSON object on stdout, and all else on stderr.
+    """
+    with output_of("status", as_json=as_json) as given, JournalReader(journal) as recorded:
+        return given.end(Exit.APPLIED, **show_status(recorded, journal))
 
 
 @app.command

@@ -10,7 +10,7 @@ from gameball.settings import RateLimit
 
 FIGURES: Final = (
     *("rows", "applied", "already_applied", "rejected", "needs_review", "left"),
-    *("points", "seconds", "sent", "looked_up", "pauses"),
+    *("points", "seconds", "sent", "looked_up", "pauses", "paused"),
 )
 """What a report says in numbers."""
 

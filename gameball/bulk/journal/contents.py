@@ -14,6 +14,7 @@ from attrs import frozen
 
 from gameball import errors
 from gameball.bulk.journal import history, schema
+from gameball.bulk.journal.lock import holder_of
 from gameball.bulk.journal.schema import damaged, explained
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import KINDS, Request, RowResult, RowState
@@ -145,6 +146,30 @@ class JournalReader(AbstractContextManager["JournalReader"]):
             self._database.close()
             raise
 
+    @property
+    def holder(self) -> str | None:
+        """Which process runs it now, "" where that is not known; None if nobody does."""
+        return holder_of(self._path.absolute())
+
+    @property
+    def samples(self) -> Sequence[history.Sample]:
+        """How far its runs were, moment by moment.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            return history.samples(self._database)
+
+    def problem(self, number: int) -> RowResult | None:
+        """The row of this number, if it was rejected or needs a review.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            return next(_problems(self._database, tuple(RowState), number), None)
+
     def problems(self, state: RowState) -> Iterator[RowResult]:
         """All rows that ended in this state, in order.
 
@@ -212,13 +237,14 @@ def _points(written: str) -> Points:
     return int(written) if written.lstrip("-").isdecimal() else Decimal(written)
 
 
-def _problems(database: sqlite3.Connection, states: Sequence[RowState]) -> Iterator[RowResult]:
-    """Rows that were rejected or need a review, in order; only those of these states."""
+def _problems(database: sqlite3.Connection, states: Sequence[RowState], only: int | None = None) -> Iterator[RowResult]:
+    """Rows that were rejected or need a review, in order; only those of these states, or one of them."""
     wanted = [state for state in (RowState.REJECTED, RowState.NEEDS_REVIEW) if state in states]
     for number, kind, request, status, error in database.execute(
         "SELECT number, kind, request, status, error FROM rows"
-        " WHERE status IN ('rejected', 'needs_review') AND status IN (SELECT value FROM json_each(?)) ORDER BY number",
-        (msgspec.json.encode(wanted),),
+        " WHERE status IN ('rejected', 'needs_review') AND status IN (SELECT value FROM json_each(?))"
+        " AND number = coalesce(?, number) ORDER BY number",
+        (msgspec.json.encode(wanted), only),
     ):
         yield RowResult(
             index=number,

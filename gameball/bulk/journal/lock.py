@@ -8,11 +8,15 @@ a removed file and whoever makes the next one would both hold "the" lock.
 import os
 import sys
 from pathlib import Path
+from time import sleep
 from typing import Final
 
 from gameball.bulk.journal.schema import explained
 from gameball.core import fork
 from gameball.errors import JournalError
+
+GLANCE: Final = 0.05
+"""Seconds after which a lock is tried again: `holder_of()` takes it for a moment to see whether it is free."""
 
 NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0)
 
@@ -27,6 +31,8 @@ if sys.platform == "win32":
         finally:
             os.lseek(descriptor, 0, os.SEEK_SET)
 
+    _look = _take
+
     def _give_back(descriptor: int) -> None:
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
@@ -37,6 +43,9 @@ else:
     def _take(descriptor: int) -> None:
         # Not fcntl(): its locks belong to a process, so two runs in one process would share it.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _look(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def _give_back(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -59,9 +68,13 @@ class JournalLock:
         with explained(journal):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINKS, 0o600)
         try:
-            _take(self._descriptor)
+            try:
+                _take(self._descriptor)
+            except OSError:
+                sleep(GLANCE)
+                _take(self._descriptor)
         except OSError:
-            holder = os.read(self._descriptor, 20).decode(errors="replace").strip()
+            holder = _holder(self._descriptor)
             os.close(self._descriptor)
             raise JournalError(f"journal {journal} is in use by {_named(holder)}") from None
         os.ftruncate(self._descriptor, 0)
@@ -81,6 +94,28 @@ class JournalLock:
         """In a forked child: close the file that it shares with its parent, and keep the lock for the parent."""
         _held.discard(self)
         os.close(self._descriptor)
+
+
+def holder_of(file: Path) -> str | None:
+    """Which process holds a journal's lock, "" where that is not known; None if nobody does. Nothing is written."""
+    try:
+        descriptor = os.open(file.with_name(f"{file.name}.lock"), os.O_RDONLY | NO_LINKS)
+    except OSError:  # nobody has ever run it, or not where we can see it
+        return None
+    try:
+        _look(descriptor)
+        _give_back(descriptor)
+    except OSError:
+        holder = _holder(descriptor)
+        return holder if holder.isdecimal() else ""
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    return os.read(descriptor, 20).decode(errors="replace").strip()
 
 
 def _named(holder: str) -> str:
