@@ -102,13 +102,18 @@ class CircuitBreaker:
     def note(self, attempt: Attempt) -> None:
         """Take the end of an exchange into account."""
         if attempt.status == HTTPStatus.TOO_MANY_REQUESTS:
-            asked = retry_after(attempt.headers or {}, datetime.now(UTC))
-            reason = RateLimitedError("too many requests", status=attempt.status, retry_after=asked)
+            requested = retry_after(attempt.headers or {}, datetime.now(UTC))
+            reason = RateLimitedError("too many requests", status=attempt.status, retry_after=requested)
             self._deferrals += 1
-            if self._state is _State.CLOSED and asked is not None and asked <= SHORT and self._deferrals < IN_A_ROW:
-                self._slow_down(reason, asked)
+            if (
+                self._state is _State.CLOSED
+                and requested is not None
+                and requested <= SHORT
+                and self._deferrals < IN_A_ROW
+            ):
+                self._slow_down(reason, requested)
             else:
-                self._trouble(reason, asked)
+                self._trouble(reason, requested)
         elif attempt.status is not None and attempt.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._answered()
         else:
@@ -140,25 +145,25 @@ class CircuitBreaker:
             self._limit += 1
             self._wake()
 
-    def _slow_down(self, reason: GameballError, asked: float) -> None:
-        """Let fewer rows flow, without a stop: each that was deferred waits as long as the API asked by itself."""
+    def _slow_down(self, reason: GameballError, requested: float) -> None:
+        """Let fewer rows flow, without a stop: each that was deferred waits by itself, as long as the API says."""
         now = self._clock()
         if now >= self._slowed_until:
-            self._slowed_until = now + asked
+            self._slowed_until = now + requested
             self._limit = max(1, self._limit // 2)
             self.slowed_by = reason
 
-    def _trouble(self, reason: GameballError, asked: float | None) -> None:
+    def _trouble(self, reason: GameballError, requested: float | None) -> None:
         now = self._clock()
         if self._state is _State.CLOSED:
             self._opened_at = now
             self.pauses += 1
             self.slowed_by = reason
-        elif not self._probed and asked is None:
+        elif not self._probed and requested is None:
             return  # it was on its way already: nothing new
         end = self._opened_at + self._patience
-        until = now + (self._pause if asked is None else max(asked, self._pause))
-        if now >= end or (asked is not None and now + asked > end):
+        until = now + (self._pause if requested is None else max(requested, self._pause))
+        if now >= end or (requested is not None and now + requested > end):
             self.give_up(reason)
             self._wake()
             return

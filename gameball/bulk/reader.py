@@ -1,4 +1,4 @@
-"""Where rows come from: read in chunks, by the thread that they belong to, never more than are asked for."""
+"""Where rows come from: read in chunks, by the thread that they belong to, never more than are needed."""
 
 import asyncio
 import os

@@ -53,11 +53,11 @@ class BulkReport(Model):
         seconds: How long it took.
         sent: How many times a row or a batch was sent, or tried to; resends included.
         looked_up: How many times a transaction was looked up.
-        pauses: How many times everything waited because the API failed, or asked for it.
+        pauses: How many times everything waited because the API failed, or said to wait.
         paused: How many of the seconds everything waited.
         limit: The most rows (via batches: batches) in flight while trouble keeps it low, 0 while everything waits; None
             without trouble.
-        slowed_by: Why everything waited the last time, where it did in this run.
+        slowed_by: Why the run waited or was slowed down the last time; None where it never was.
         problems: The first 1000 rows that were rejected or need a review.
         problems_left_out: How many more there are.
     """

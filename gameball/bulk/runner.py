@@ -101,7 +101,7 @@ class Runner:
 
         Args:
             queue: Where rows wait, and where their results are kept.
-            sender: Carries them to the API.
+            sender: Sends them to the API.
             breaker: Says when rows may be sent.
             news: Set by whatever has something for the loop to do; the breaker sets it too.
             tally: An observer of all exchanges.
@@ -139,7 +139,7 @@ class Runner:
         self._complaint: Exception | None = None
         """What `on_progress` raised."""
 
-    # What is asked of a run.
+    # What a run does.
 
     async def results(self) -> AsyncGenerator[Sequence[RowResult]]:
         """Results in chunks, as they come.

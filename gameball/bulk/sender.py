@@ -25,7 +25,7 @@ PASSING: Final = (ConcurrentRequestError, ConnectionFailedError, RateLimitedErro
 
 
 class Sender(Protocol):
-    """Carries rows to the API."""
+    """Sends rows to the API."""
 
     at_once: int
     """How many workers there are."""
@@ -38,7 +38,7 @@ class Sender(Protocol):
 
 
 class CallSender:
-    """Carries rows, each by a call of its own."""
+    """Sends rows, each by a call of its own."""
 
     most = 1
 

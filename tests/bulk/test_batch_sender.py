@@ -91,10 +91,10 @@ async def test_a_journal_with_other_kinds_cannot_be_resumed_by_batches(client: A
 
 
 @pytest.mark.parametrize("effect", ["after", "before"])
-async def test_a_lost_start_is_settled_row_by_row_before_anything_is_sent_again(
+async def test_rows_of_a_start_without_answer_are_looked_up_before_anything_is_sent_again(
     sandbox: Sandbox, client: AsyncGameball, effect: Any
 ) -> None:
-    """The sandbox works on a batch only when it is asked about it: what was started there is never worked on."""
+    """The sandbox works on a batch only when it is read: what was started there is never worked on."""
     sandbox.faults.arm("batches.start", Close(), effect=effect)
     report = await client.bulk.run(pays(50), via="batches")
 
@@ -117,7 +117,7 @@ async def test_rows_of_a_batch_that_can_no_longer_be_read_are_looked_up(
     assert {type(problem.error) for problem in report.problems} == {OutcomeUnknownError}
 
 
-async def test_what_neither_batch_nor_list_tells_needs_a_review(sandbox: Sandbox, client: AsyncGameball) -> None:
+async def test_what_neither_batch_nor_list_shows_needs_a_review(sandbox: Sandbox, client: AsyncGameball) -> None:
     sandbox.faults.arm("batches.start", Close(), effect="after")
     sandbox.faults.arm("transactions.list", Html(), times=999)
     report = await client.with_options(timeouts=Timeouts(total=0.3)).bulk.run(pays(3), via="batches")
@@ -128,7 +128,7 @@ async def test_what_neither_batch_nor_list_tells_needs_a_review(sandbox: Sandbox
 SILENT = Status(200, {"batchId": "b", "status": "finished", "response": {"successful": [], "failed": []}})
 
 
-async def test_rows_that_a_batch_does_not_tell_are_looked_up(sandbox: Sandbox, client: AsyncGameball) -> None:
+async def test_rows_that_a_batch_does_not_name_are_looked_up(sandbox: Sandbox, client: AsyncGameball) -> None:
     """It finished, and left out its rows once: what is not in the list is sent again."""
     sandbox.faults.arm("batches.get", SILENT, nth=2)
     report = await client.bulk.run(pays(10), via="batches")
@@ -139,7 +139,7 @@ async def test_rows_that_a_batch_does_not_tell_are_looked_up(sandbox: Sandbox, c
 
 
 @pytest.mark.parametrize(
-    "reported",
+    "named",
     [
         {"playerUniqueId": "p0", "transactionId": "t0", "gameballTransactionId": "7"},
         {"playerUniqueId": "p0", "transactionId": "t0", "points": 2},
@@ -148,11 +148,11 @@ async def test_rows_that_a_batch_does_not_tell_are_looked_up(sandbox: Sandbox, c
     ],
     ids=["no points", "no id", "another transaction", "another player"],
 )
-async def test_what_a_batch_tells_by_halves_is_looked_up(
-    sandbox: Sandbox, client: AsyncGameball, reported: dict[str, Any]
+async def test_rows_that_a_batch_names_in_part_are_looked_up(
+    sandbox: Sandbox, client: AsyncGameball, named: dict[str, Any]
 ) -> None:
     await client.transactions.cashback(player_unique_id="p0", transaction_id="t0", amount=10)
-    body = {"batchId": "b", "status": "finished", "response": {"successful": [reported], "failed": []}}
+    body = {"batchId": "b", "status": "finished", "response": {"successful": [named], "failed": []}}
     sandbox.faults.arm("batches.get", Status(200, body))
     (result,) = [result async for result in client.bulk.stream(pays(1), via="batches")]
 
@@ -214,7 +214,7 @@ async def test_rows_that_never_get_anywhere_need_a_review_in_the_end(sandbox: Sa
     assert sandbox.ledger.transactions() == []
 
 
-async def test_a_killed_run_asks_about_its_batch_first(sandbox: Sandbox, client: AsyncGameball, tmp_path: Path) -> None:
+async def test_a_resumed_run_follows_its_batch_first(sandbox: Sandbox, client: AsyncGameball, tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     sandbox.faults.arm("batches.get", Html(), times=10**6)
     running = asyncio.create_task(client.bulk.run(pays(40), journal=path, via="batches"))
@@ -231,7 +231,7 @@ async def test_a_killed_run_asks_about_its_batch_first(sandbox: Sandbox, client:
     assert len(sandbox.ledger.transactions()) == 40
 
 
-async def test_a_slow_source_is_not_waited_for_for_ever(client: AsyncGameball) -> None:
+async def test_a_chunk_is_sent_when_its_source_has_no_more_rows(client: AsyncGameball) -> None:
     def rows() -> Iterator[CashbackRequest]:
         yield pay(0)
         yield pay(1)
@@ -240,7 +240,7 @@ async def test_a_slow_source_is_not_waited_for_for_ever(client: AsyncGameball) -
     assert report.applied == 2
 
 
-# --- batches of their own mind
+# --- batches that stand still, and rows that are applied late
 
 
 async def test_repeated_ids_in_a_chunk_concern_their_own_rows_only(sandbox: Sandbox, client: AsyncGameball) -> None:
@@ -254,7 +254,7 @@ async def test_repeated_ids_in_a_chunk_concern_their_own_rows_only(sandbox: Sand
 
 
 @pytest.mark.parametrize("word", ["cancelled", "error", "completedWithErrors", "inProgress", "pending"])
-async def test_a_batch_that_stands_still_is_not_asked_for_ever(
+async def test_a_batch_that_stands_still_is_not_followed_for_ever(
     sandbox: Sandbox, client: AsyncGameball, word: str
 ) -> None:
     body = {"batchId": "b", "status": word, "response": {"successful": [], "failed": []}}

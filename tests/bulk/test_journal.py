@@ -50,7 +50,9 @@ async def until_sent(api: Api, count: int, running: "asyncio.Task[Any]") -> None
 # --- run, run again, resume
 
 
-async def test_a_run_is_kept_and_run_again_sends_nothing(sandbox: Sandbox, client: AsyncGameball, path: Path) -> None:
+async def test_a_run_that_is_run_again_with_its_journal_sends_nothing(
+    sandbox: Sandbox, client: AsyncGameball, path: Path
+) -> None:
     first = await client.bulk.run(pays(700, players=90), journal=path)
     again = await client.bulk.run(pays(700, players=90), journal=path)
     resumed = await client.bulk.resume(path)
@@ -87,7 +89,7 @@ async def test_few_rows_are_written_down_ahead_of_a_slow_api(
     assert 4 < most <= 4 + 4 * 3 // 2
 
 
-async def test_what_was_in_flight_is_looked_up_and_what_was_not_sent_is_sent(
+async def test_rows_in_flight_are_looked_up_and_rows_not_sent_are_sent(
     sandbox: Sandbox, client: AsyncGameball, api: Api, path: Path
 ) -> None:
     """Half of the rows in flight were applied, the other half were not; nobody heard of either."""
@@ -143,7 +145,7 @@ def record_bodies(api: Api) -> list[bytes]:
     return bodies
 
 
-async def test_an_early_end_leaves_what_was_not_sent_unsent(api: Api, caller: AsyncGameball, path: Path) -> None:
+async def test_a_run_that_ends_early_leaves_the_other_rows_unsent(api: Api, caller: AsyncGameball, path: Path) -> None:
     async def answer(_: str) -> None:
         await asyncio.sleep(0.01)
 
@@ -198,12 +200,12 @@ async def test_a_player_with_many_rows_holds_up_no_other(api: Api, caller: Async
     assert set(api.ids) == {"t0", *(f"u{n}" for n in range(20))}
 
 
-async def test_a_stream_with_a_journal_passes_over_what_is_settled(client: AsyncGameball, path: Path) -> None:
+async def test_a_stream_with_a_journal_passes_over_settled_rows(client: AsyncGameball, path: Path) -> None:
     await client.bulk.run(pays(10), journal=path)
     assert [result async for result in client.bulk.stream(pays(10), journal=path)] == []
 
 
-def test_the_plain_face_keeps_journals_too(path: Path) -> None:
+def test_the_plain_client_keeps_journals_too(path: Path) -> None:
     with Sandbox() as sandbox, Gameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url) as client:
         assert client.bulk.run(pays(300), journal=str(path)).applied == 300
         assert client.bulk.resume(path).applied == 300
@@ -248,7 +250,7 @@ async def test_a_time_of_the_rows_own_is_never_changed(api: Api, caller: AsyncGa
     assert (report.needs_review, len(api.ids)) == (1, 1), "a list that lags may hide it"
 
 
-async def test_text_and_times_of_other_classes_are_kept_too(
+async def test_a_journal_keeps_text_and_times_of_other_classes(
     sandbox: Sandbox, client: AsyncGameball, path: Path
 ) -> None:
     class SafeText(str):
@@ -273,7 +275,7 @@ async def test_text_and_times_of_other_classes_are_kept_too(
 # --- what a journal is made of
 
 
-async def test_only_its_owner_can_read_it_and_no_key_is_in_it(
+async def test_only_its_owner_can_read_a_journal_and_no_key_is_in_it(
     sandbox: Sandbox, client: AsyncGameball, path: Path
 ) -> None:
     path.touch(mode=0o644)
@@ -315,7 +317,7 @@ async def test_one_id_may_stand_for_a_cashback_and_a_redemption(client: AsyncGam
     assert report.rows == 2
 
 
-async def test_rows_that_break_off_leave_no_journal(api: Api, caller: AsyncGameball, path: Path) -> None:
+async def test_a_source_that_breaks_off_leaves_no_journal(api: Api, caller: AsyncGameball, path: Path) -> None:
     def rows() -> Iterator[CashbackRequest]:
         yield from pays(1000)
         raise ZeroDivisionError
@@ -414,7 +416,7 @@ def scribble(path: Path) -> None:
         "empty",
     ],
 )
-async def test_what_is_no_good_journal_is_refused_in_a_sentence(
+async def test_a_file_that_is_no_good_journal_is_refused_in_a_sentence(
     api: Api, caller: AsyncGameball, kept: Path, change: Callable[[Path], None], sentence: str
 ) -> None:
     change(kept)
@@ -435,13 +437,13 @@ async def check_refused(client: AsyncGameball, kept: Path, sentence: str) -> Non
             await client.bulk.run(pays(10), journal=kept)
 
 
-async def test_another_account_is_refused(api: Api, kept: Path) -> None:
+async def test_a_journal_of_another_account_is_refused(api: Api, kept: Path) -> None:
     other = AsyncGameball("another-accounts-key", SECRET_KEY, base_url=api.base_url)
     await check_refused(other, kept, "belongs to another account: its API key is not this client's")
     assert len(api.ids) == 10
 
 
-async def test_another_address_is_refused(kept: Path) -> None:
+async def test_a_journal_of_another_address_is_refused(kept: Path) -> None:
     async with Api() as elsewhere:
         client = AsyncGameball(API_KEY, SECRET_KEY, base_url=elsewhere.base_url)
         await check_refused(client, kept, f"belongs to http://127.0.0.1:.*, not to {elsewhere.base_url}")
@@ -519,7 +521,7 @@ async def test_a_file_that_is_no_journal_is_left_as_it_is(caller: AsyncGameball,
     assert stat.S_IMODE(orders.stat().st_mode) == 0o644
 
 
-async def test_a_folder_that_is_not_there_is_named(caller: AsyncGameball, tmp_path: Path) -> None:
+async def test_a_journal_in_a_folder_that_is_not_there_is_refused(caller: AsyncGameball, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be used: No such file or directory"):
         await caller.bulk.run(pays(1), journal=tmp_path / "nowhere" / "j.db")
 
@@ -602,7 +604,7 @@ async def test_an_outage_leaves_rows_unsent_and_the_journal_resumable(
     assert len(sandbox.ledger.transactions()) == 500
 
 
-async def test_a_lost_answer_in_a_run_with_a_journal_is_settled_by_look_up(
+async def test_a_row_without_answer_in_a_run_with_a_journal_is_looked_up(
     sandbox: Sandbox, client: AsyncGameball, path: Path
 ) -> None:
     sandbox.faults.arm("transactions.cashback", Close(), transaction_id="t5", effect="after")

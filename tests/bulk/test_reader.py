@@ -1,20 +1,16 @@
-"""Rows from a thread: handed on as they come, none left behind, and no program kept from its end."""
+"""Rows from a thread: handed on as they come, and none left behind."""
 
 import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from gameball import CashbackRequest
 from gameball.bulk.reader import Reader, reader_of
 from gameball.core.methods import Async
-from gameball.sandbox import Sandbox
-from gameball.sandbox.faults import Status
 from tests.support.bulk_api import pay, pays
-from tests.support.programs import ForkServer
 
 
 async def test_an_end_of_reading_that_finds_all_rows_taken_is_not_the_end_of_the_rows(
@@ -80,105 +76,3 @@ async def test_a_read_that_is_cancelled_may_end_later() -> None:
     goes_on.set()
     assert len(await rows.read()) == 1
     await rows.close()
-
-
-# --- programs and their end
-
-FOREVER = """
-import queue
-from gameball import BulkStoppedError, CashbackRequest
-
-def rows(count):
-    for n in range(count):
-        yield CashbackRequest(player_unique_id=f"p{n}", transaction_id=f"t{n}", amount=5)
-    queue.Queue().get()  # waits for more work
-"""
-
-AWAITED = (
-    FOREVER
-    + """
-async def main():
-    async with AsyncGameball() as client:
-        try:
-            async with asyncio.timeout(%(seconds)s):
-                await client.bulk.%(call)s
-        except (BulkStoppedError, TimeoutError) as error:
-            print(type(error).__name__)
-
-asyncio.run(main())
-print("the end")
-"""
-)
-
-FORKS = """
-from gameball import CashbackRequest
-
-def rows():
-    for n in range(10):
-        yield CashbackRequest(player_unique_id=f"p{n}", transaction_id=f"t{n}", amount=5)
-    pid = os.fork()
-    if pid == 0:
-        %(end)s
-    elif os.waitpid(pid, 0):
-        print("the child has ended")
-
-print("applied", %(run)s.applied)
-"""
-PLAIN = "Gameball().bulk.run(rows())"
-IN_A_THREAD = "asyncio.run(AsyncGameball().bulk.run(rows()))"
-
-
-@pytest.fixture(scope="module")
-def programs() -> Iterator[ForkServer]:
-    with ForkServer("gameball.bulk.resource", strict=False) as server:
-        yield server
-
-
-Run = Callable[[str], tuple[int, str]]
-
-
-@pytest.fixture
-def run(programs: ForkServer, local_sandbox: Sandbox, tmp_path: Path) -> Run:
-    """Run a program with the sandbox's settings; its exit code, and what it printed."""
-    settings = {
-        "GAMEBALL_API_KEY": local_sandbox.api_key,
-        "GAMEBALL_SECRET_KEY": local_sandbox.secret_key,
-        "GAMEBALL_BASE_URL": local_sandbox.base_url,
-    }
-
-    def run(source: str) -> tuple[int, str]:
-        with programs.program(source, tmp_path, settings) as program:
-            code, printed, _ = program.end(20)
-            return code, printed
-
-    return run
-
-
-@pytest.fixture
-def local_sandbox() -> Iterator[Sandbox]:
-    """A sandbox in a thread of its own."""
-    with Sandbox() as running:
-        yield running
-
-
-def test_a_source_that_blocks_keeps_no_program_alive_whose_run_was_stopped(run: Run, local_sandbox: Sandbox) -> None:
-    local_sandbox.faults.arm("transactions.cashback", Status(401, {"code": 1001, "message": "no"}), times=999)
-    code, printed = run(AWAITED % {"call": "run(rows(300))", "seconds": 20})
-
-    assert (code, printed) == (0, "BulkStoppedError\nthe end")
-
-
-@pytest.mark.parametrize("call", ["run(rows(1))", "run(rows(0), journal='j.db')", "plan(rows(300))"])
-def test_a_source_that_blocks_keeps_no_program_alive_that_has_stopped_waiting(run: Run, call: str) -> None:
-    code, printed = run(AWAITED % {"call": call, "seconds": 0.3})
-
-    assert (code, printed) == (0, "TimeoutError\nthe end")
-
-
-@pytest.mark.parametrize("call", [PLAIN, IN_A_THREAD], ids=["plain", "awaited"])
-@pytest.mark.parametrize("end", ["sys.exit()", "os._exit(0)", "raise LookupError", "pass", "return"])
-def test_a_child_that_a_source_forks_ends_and_its_parent_goes_on(run: Run, call: str, end: str) -> None:
-    code, printed = run(FORKS % {"run": call, "end": end})
-
-    assert code == 0
-    assert printed.splitlines()[-2:] == ["the child has ended", "applied 10"]
