@@ -18,6 +18,7 @@ from gameball.models.shared import (
     OpenEnum,
     Points,
     add,
+    add_points,
     aware_or_date,
     check_header,
     decimal,
@@ -71,6 +72,21 @@ def test_amounts_do_not_follow_the_callers_decimal_context(context: Context) -> 
     assert sums == [Decimal("12345.68"), Decimal("100000000000000000000.5"), 15]
     assert sizes == [Decimal("12345.67"), 10**20, Decimal("1E-7")]
     assert texts == ["1E+400", "12345.67"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "times", "total"),
+    [
+        (10**30, 1, 1, 10**30 + 1),
+        (5, -2, 3, -1),
+        (1, Decimal("0.1"), 3, Decimal("1.3")),
+        (Decimal("12345678901234567890.5"), 1, 2, Decimal("12345678901234567892.5")),
+    ],
+)
+def test_points_add_up_exactly_and_stay_whole(left: Points, right: Points, times: int, total: Points) -> None:
+    with localcontext(Context(prec=3, traps=[Inexact])):
+        added = add_points(left, right, times)
+    assert (added, type(added)) == (total, type(total))
 
 
 def test_a_sum_of_many_amounts_is_exact() -> None:
