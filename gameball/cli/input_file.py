@@ -35,6 +35,7 @@ OTHERS: Final = {
     b"\xd0\xcf\x11\xe0": "is an Excel workbook: save it as CSV",
     b"%PDF": "is a PDF: export the rows as CSV",
     GZIP: "is compressed twice",
+    b"SQLite format 3\0": "is a database, perhaps a journal: gameball bulk resume {}",
     b"BZh": "is compressed by bzip2: of compressed files gzip is read",
     b"\xfd7zXZ": "is compressed by xz: of compressed files gzip is read",
     b"\x28\xb5\x2f\xfd": "is compressed by zstd: of compressed files gzip is read",
@@ -139,7 +140,7 @@ class InputFile:
     def _check_is_text(self) -> None:
         for start, sentence in OTHERS.items():
             if self.head.startswith(start):
-                raise BadRowsError(f"{self.name}: {sentence}")
+                raise BadRowsError(f"{self.name}: {sentence.format(self.name)}")
 
     @contextmanager
     def _named(self) -> Generator[None]:

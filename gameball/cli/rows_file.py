@@ -227,10 +227,14 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             if self._delimiter is not None:
                 raise BadRowsError(f"{self.name}: is JSON, and --delimiter is for CSV")
             return JsonLines(lines, NAMES.keys() | NAMES.values() | self._own_names.keys())
+        known = NAMES.keys() | NAMES.values() | self._own_names.keys()
+        no_text = f"{self.name}: is no text: it has zero bytes" if "\0" in head else ""
         try:
-            rows = Csv(lines, self._delimiter, NAMES.keys() | NAMES.values() | self._own_names.keys())
+            rows = Csv(lines, self._delimiter, known)
         except csv.Error as error:
-            raise BadRowsError(f"{self.name}: is not CSV: {csv_reason(error)}") from None
+            raise BadRowsError(no_text or f"{self.name}: is not CSV: {csv_reason(error)}") from None
+        if no_text and known.isdisjoint(rows.titles):  # one such byte in a cell is its row's
+            raise BadRowsError(no_text)
         if rows.delimiter != ",":
             self.form.append(f"{DELIMITERS.get(rows.delimiter, printable(rows.delimiter))} between the cells")
         self._check_titles(rows)

@@ -438,6 +438,11 @@ def test_a_byte_order_mark_is_no_part_of_a_title_whatever_the_encoding(folder: P
     [
         (b"PK\x03\x04\x14\x00", "is a zip archive or an Excel workbook: save it as CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an Excel workbook: save it as CSV"),
+        (b"SQLite format 3\0\x10\0\1\1", "is a database, perhaps a journal: gameball bulk resume orders.csv"),
+        (b"\x7fELF\2\1\1\0\0\0\0\n\0\0", "is no text: it has zero bytes"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text: it has zero bytes"),
+        (b'"a"b\0\n', "is no text: it has zero bytes"),
+        (b"\0" * 100, "is no text: it has zero bytes"),
         (b"BZh91AY", "is compressed by bzip2: of compressed files gzip is read"),
         (packed(ROWS.encode() * 9000, 1)[:-9], "is cut short: its gzip data has no end"),
         (packed(ROWS.encode())[:-8] + b"\xff" * 8, "its gzip data is damaged"),
