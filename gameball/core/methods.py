@@ -68,6 +68,10 @@ class _Method(ABC):
             method = instance._methods[self._name] = make(instance)  # noqa: SLF001 (the same)
         return method
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the class's function does: `mock.patch.object(…, autospec=True)` looks whether there is anything."""
+        return self._awaited(None)(*args, **kwargs)
+
     @property
     def _of(self) -> tuple[Any, ...]:
         """What the function gives Items or Managed of."""

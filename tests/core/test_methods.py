@@ -372,6 +372,20 @@ def test_a_patch_of_the_class_reaches_a_client_that_made_the_call_before(client:
 
 
 @pytest.mark.parametrize("client", [AsyncGameball, Gameball])
+@pytest.mark.parametrize("name", ["cashback", "iterate", "holding"])
+def test_a_patch_of_the_class_may_be_made_of_what_it_replaces(client: Any, name: str) -> None:
+    made = client("key-key-key", "secret-secret", base_url="http://127.0.0.1:9/api")
+    with mock.patch.object(Transactions, name, autospec=True) as patched:
+        patched.return_value = "mocked"
+        assert getattr(made.transactions, name)(player_unique_id="p") == "mocked"
+    assert patched.call_count == 1
+
+
+async def test_what_stands_in_the_class_can_be_called_as_the_function_that_it_gives(awaiting: Counter[Async]) -> None:
+    assert await vars(Counter)["add"](awaiting, 1) == 2
+
+
+@pytest.mark.parametrize("client", [AsyncGameball, Gameball])
 def test_annotations_equal_signatures(client: Any) -> None:
     made = client("key-key-key", "secret-secret", base_url="http://127.0.0.1:9/api")
     for resource in (made.transactions, made.batches, made.clients, made.configurations):
