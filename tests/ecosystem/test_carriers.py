@@ -65,9 +65,9 @@ def test_dask_gives_the_error_back(error: GameballError) -> None:
     assert whole(protocol.pickle.loads(protocol.pickle.dumps(error)), error)
 
 
-def test_a_lost_unknown_does_not_come_back_as_not_applied() -> None:
+def test_an_unknown_outcome_does_not_come_back_as_not_applied() -> None:
     celery = pytest.importorskip("celery")
     backend = celery.Celery("x", backend="cache+memory://").backend
-    for error in (OutcomeUnknownError("lost"), DuplicateTransactionError("taken", status=422, outcome="unknown")):
+    for error in (OutcomeUnknownError("no answer"), DuplicateTransactionError("taken", status=422, outcome="unknown")):
         back = backend.exception_to_python(json.loads(json.dumps(backend.prepare_exception(error, serializer="json"))))
         assert back.outcome == "unknown"
