@@ -1,9 +1,11 @@
 """`gameball bulk`: the rows of a file planned, sent, resumed and reported."""
 
+import webbrowser
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from gameball.bulk.journal import JournalReader
 from gameball.bulk.resource import Via
@@ -32,6 +34,7 @@ from gameball.cli.options import (
 )
 from gameball.cli.origin import noted, with_others
 from gameball.cli.output import output_of, say, to_json
+from gameball.cli.report_page import write_page
 from gameball.cli.run import planned, run_to_the_end, show_before, show_plan_only
 from gameball.cli.status import show_status
 from gameball.models.shared import refuse
@@ -196,8 +199,14 @@ def status(journal: JournalFile, *, as_json: AsJson = False) -> int:
 
 
 @app.command
-def report(journal: JournalFile, *, output: Path = Path(), as_json: AsJson = False) -> int:
-    """Write the outcome of a run: report.json, failed.csv and needs_review.csv. No keys are needed.
+def report(
+    journal: JournalFile,
+    *,
+    output: Path = Path(),
+    show: Annotated[bool, Parameter(name="--open", negative=())] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Write the outcome of a run: report.html, report.json, failed.csv, needs_review.csv. No keys are needed.
 
     The two CSV files hold the rows that were rejected, and those whose outcome is unknown: every column of the file
     that they came from, and why. `gameball bulk run` reads them as they are.
@@ -208,6 +217,8 @@ def report(journal: JournalFile, *, output: Path = Path(), as_json: AsJson = Fal
         The file that recorded the run.
     output
         The folder to write to; created if needed, and files of these names in it are replaced.
+    show
+        Open report.html in a browser.
     as_json
         Print one JSON object on stdout, and all else on stderr.
     """
@@ -218,12 +229,15 @@ def report(journal: JournalFile, *, output: Path = Path(), as_json: AsJson = Fal
         for name, state in (("failed.csv", RowState.REJECTED), ("needs_review.csv", RowState.NEEDS_REVIEW)):
             written = write_rows(output / name, lambda: with_others(origin, recorded.problems(state)))  # noqa: B023
             say(f"{output / name}: {count(written, 'row')}")
+        write_page(output / "report.html", recorded, journal)
         with private_file(output / "report.json") as file:
             file.write(msgspec.json.format(to_json(report_object(outcome)), indent=2) + "\n")
         say(f"{output / 'report.json'}: {count(outcome.rows, 'row')}, {states(outcome)}, {outcome.left:,} left")
+        if show:
+            webbrowser.open((output / "report.html").absolute().as_uri())
         return given.end(
             Exit.APPLIED,
             journal=str(journal),
-            files=[str(output / name) for name in ("report.json", "failed.csv", "needs_review.csv")],
+            files=[str(output / name) for name in ("report.html", "report.json", "failed.csv", "needs_review.csv")],
             report=report_object(outcome),
         )

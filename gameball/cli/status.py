@@ -51,7 +51,7 @@ def show_status(recorded: JournalReader, journal: Path) -> dict[str, Any]:
         "rows_per_second": rate,
         "slowed_by": last.slowed_by if last is not None else None,
         "last_problem": None if problem is None else problem_object(problem),
-        "runs": _runs(samples),
+        "runs": runs_of(samples),
     }
 
 
@@ -66,7 +66,8 @@ def _rate(samples: Sequence[Sample]) -> float | None:
     return (last.settled - first.settled) / seconds if seconds > 0 else None
 
 
-def _runs(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def runs_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """When each run began, and when it was last seen."""
     ends = {one.run: one for one in samples}
     begins = {one.run: one for one in reversed(samples)}
     return [

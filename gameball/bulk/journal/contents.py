@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self, cast
 
 import msgspec
-from attrs import frozen
+from attrs import define, frozen
 
 from gameball import errors
 from gameball.bulk.journal import history, schema
@@ -21,7 +21,7 @@ from gameball.bulk.rows import KINDS, Request, RowResult, RowState
 from gameball.core import converter
 from gameball.core.scalars import UnreadableError
 from gameball.errors import GameballError, JournalError
-from gameball.models.shared import Points, add_points
+from gameball.models.shared import Points, add, add_points
 from gameball.settings import Secret
 
 kind_named: Final[Mapping[str, type[Request]]] = {name: kind for kind, name in KINDS.items()}
@@ -119,6 +119,27 @@ class Contents:
         )
 
 
+@define
+class Sum:
+    """Rows of one operation and state, added up."""
+
+    operation: str
+    state: str
+    rows: int = 0
+    amount: Decimal = Decimal(0)
+    points: Points = 0
+
+
+class _Money(msgspec.Struct):
+    """What a row's request says of money."""
+
+    amount: Decimal | None = None
+    redeemedAmount: Decimal | None = None  # noqa: N815 (the API's spelling)
+
+
+_money: Final = msgspec.json.Decoder(_Money).decode
+
+
 class JournalReader(AbstractContextManager["JournalReader"]):
     """A journal, read and not changed: also while a run works on it, and where nothing can be written."""
 
@@ -160,6 +181,43 @@ class JournalReader(AbstractContextManager["JournalReader"]):
         """
         with explained(self._path):
             return history.samples(self._database)
+
+    @property
+    def outliers(self) -> Sequence[tuple[int, float, int]]:
+        """Rows that took longest or were sent most often: number, seconds, attempts.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            return history.outliers(self._database)
+
+    def sums(self) -> Sequence[Sum]:
+        """Rows, money and points by operation and state, by a pass over all rows.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        sums: dict[tuple[str, str], Sum] = {}
+        with explained(self._path):
+            for kind, status, points, request in self._database.execute(
+                "SELECT kind, status, points, request FROM rows"
+            ):
+                one = sums.setdefault((kind, status), Sum(kind, status.replace("_", " ")))
+                money = _money(request)
+                one.rows += 1
+                one.amount = add(one.amount, money.amount or money.redeemedAmount or 0)
+                one.points = add_points(one.points, 0 if points is None else _points(points))
+        return [sums[key] for key in sorted(sums)]
+
+    def all_problems(self) -> Iterator[RowResult]:
+        """All rows that were rejected or need a review, in order.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            yield from _problems(self._database, tuple(RowState))
 
     def problem(self, number: int) -> RowResult | None:
         """The row of this number, if it was rejected or needs a review.

@@ -1,0 +1,124 @@
+"""The report of a run as one page that needs neither a network nor a script: report.html."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
+
+from gameball.bulk.journal import JournalReader
+from gameball.bulk.journal.history import Sample
+from gameball.bulk.rows import RowResult
+from gameball.cli.display import count, span, states
+from gameball.cli.failed_rows import private_file
+from gameball.cli.status import runs_of
+from gameball.errors import printable
+
+NAMED: Final = 100
+"""Rows of a group that are listed."""
+
+GROUPS: Final = 50
+RUNS: Final = 100
+SHOWN: Final = 50
+"""Slowest rows, and rows that were sent again."""
+
+LONGEST: Final = 200
+"""Characters of a text that are shown."""
+
+MOST_BYTES: Final = 1_200_000
+"""Of the problems that are listed."""
+
+
+@define
+class Group:
+    """Problems with the same code."""
+
+    title: str
+    count: int = 0
+    rows: list[tuple[Any, ...]] = field(factory=list[tuple[Any, ...]])
+
+
+def write_page(path: Path, recorded: JournalReader, journal: Path) -> None:
+    """Write the page, readable to its owner alone.
+
+    Raises:
+        JournalError: The journal cannot be read.
+        OSError: The page cannot be written.
+    """
+    report, samples, outliers = recorded.contents.report, recorded.samples, recorded.outliers
+    environment = Environment(
+        loader=PackageLoader("gameball.cli"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template("report.html").stream(
+        journal=printable(str(journal)),
+        base_url=recorded.contents.base_url,
+        via=recorded.contents.via,
+        report=report,
+        summary=f"{count(report.rows, 'row')}: {states(report)}",
+        span=span,
+        sums=recorded.sums(),
+        runs=runs_of(samples)[-RUNS:],
+        plot=_plot(samples),
+        slowest=sorted(outliers, key=lambda row: -row[1])[:SHOWN],
+        retried=sorted((row for row in outliers if row[2] > 1), key=lambda row: -row[2])[:SHOWN],
+        groups=_groups(recorded),
+    )
+    with private_file(path) as file:
+        page.enable_buffering(50)
+        file.writelines(page)
+
+
+def _groups(recorded: JournalReader) -> list[Group]:
+    groups: dict[str, Group] = {}
+    left = MOST_BYTES
+    for problem in recorded.all_problems():
+        title = _title(problem)
+        if title not in groups and len(groups) >= GROUPS:
+            title = "others"
+        group = groups.setdefault(title, Group(title))
+        group.count += 1
+        if len(group.rows) < NAMED and left > 0:
+            request, error = problem.request, problem.error
+            texts = (request.player_unique_id, request.transaction_id, error.message if error is not None else "")
+            row = tuple(printable(text)[:LONGEST] for text in texts)
+            left -= sum(len(escape(text).encode()) for text in row)
+            group.rows.append((problem.index + 1, *row))
+    return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def _title(problem: RowResult) -> str:
+    code = getattr(problem.error, "code", None)
+    kind = f"code {code}" if code is not None else type(problem.error).__name__
+    return f"{problem.state.replace('_', ' ')}, {kind}"
+
+
+def _plot(samples: Sequence[Sample]) -> dict[str, Any] | None:
+    """Points in a box of 1000 by 100."""
+    if not samples or samples[-1].seconds <= 0 or not samples[-1].settled:
+        return None
+    wide, high = samples[-1].seconds, samples[-1].settled
+    pairs = list(pairwise(samples))
+    rates = [
+        (after.settled - before.settled) / (after.seconds - before.seconds) if after.seconds > before.seconds else 0.0
+        for before, after in pairs
+    ]
+    most = max(rates, default=0.0)
+
+    def x(seconds: float) -> float:
+        return round(1000 * min(seconds, wide) / wide, 1)
+
+    steps = [(x(end.seconds), 100 - 98 * rate / most) for (_, end), rate in zip(pairs, rates, strict=True) if most]
+    return {
+        "settled": " ".join(f"{x(one.seconds)},{100 - 98 * one.settled / high:.1f}" for one in samples),
+        "rate": " ".join(f"{at},{y:.1f}" for at, y in steps),
+        "most": most,
+        "pauses": [
+            (x(before.seconds), x(after.paused - before.paused))
+            for before, after in pairs
+            if after.paused > before.paused
+        ],
+        "resumed": [x(after.seconds) for before, after in pairs if after.run != before.run],
+    }
