@@ -1,30 +1,17 @@
 """Bulk runs, as a resource of both clients."""
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Literal
 
-from gameball.bulk.batch_sender import START, BatchSender
-from gameball.bulk.breaker import CircuitBreaker, Resends
-from gameball.bulk.journal.contents import Account
-from gameball.bulk.journal.queue import JournalQueue
-from gameball.bulk.queue import MemoryQueue, Queue
-from gameball.bulk.reader import Reader, Rows, reader_of
+from gameball.bulk.reader import Rows, reader_of
 from gameball.bulk.report import BulkPlan, BulkReport, Planner, SeenIds
 from gameball.bulk.rows import KINDS, RowResult
-from gameball.bulk.runner import Runner, StopFlag, Tally, prepared
-from gameball.bulk.sender import CallSender, Sender
+from gameball.bulk.runner import Runner, StopFlag
+from gameball.bulk.start import Via, start
 from gameball.core.delivery import Delivery
-from gameball.core.loop_thread import running_loop
 from gameball.core.methods import Async, Items, Mode, ResourceBase, Sync, endpoint, paginated
-from gameball.models.shared import check_whole, refuse
-from gameball.settings import LONGEST
-
-Via = Literal["calls", "batches"]
-"""How rows are sent: each by a call of its own, or up to 1000 in a batch."""
 
 
 class Bulk(ResourceBase[Mode]):
@@ -42,7 +29,7 @@ class Bulk(ResourceBase[Mode]):
     def __init__(self, mode: type[Async] | type[Sync], delivery: Delivery, address: str) -> None:
         super().__init__(mode)
         self._delivery = delivery
-        self._address = address
+        self._start = partial(start, mode, delivery, address)
 
     @endpoint
     async def plan(self, rows: Rows) -> BulkPlan:
@@ -99,7 +86,9 @@ class Bulk(ResourceBase[Mode]):
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 or the rows broke off; what was in flight has been settled.
         """
-        begin = partial(self._begin, rows, journal, via, concurrency, patience=patience, lookup_time=lookup_time)
+        begin = partial(
+            self._start, rows, journal, via=via, concurrency=concurrency, patience=patience, lookup_time=lookup_time
+        )
         return Items(_results(begin))
 
     @endpoint
@@ -138,7 +127,9 @@ class Bulk(ResourceBase[Mode]):
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 or the rows broke off; what was in flight has been settled.
         """
-        runner = await self._begin(rows, journal, via, concurrency, patience=patience, lookup_time=lookup_time)
+        runner = await self._start(
+            rows, journal, via=via, concurrency=concurrency, patience=patience, lookup_time=lookup_time
+        )
         return await runner.complete(on_progress, stop)
 
     @endpoint
@@ -173,72 +164,10 @@ class Bulk(ResourceBase[Mode]):
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 broke off; what was in flight has been settled.
         """
-        runner = await self._begin(None, journal, via, concurrency, patience=patience, lookup_time=lookup_time)
-        return await runner.complete(on_progress, stop)
-
-    async def _begin(
-        self,
-        rows: Rows | None,
-        journal: str | os.PathLike[str] | None,
-        via: Via | None,
-        concurrency: int,
-        *,
-        patience: float,
-        lookup_time: float | None,
-    ) -> Runner:
-        """Check everything, and load the journal; nothing is sent before that."""
-        running_loop()
-        check_whole("concurrency", concurrency, 1, 10_000)
-        if via not in ("calls", "batches", None):
-            raise refuse("via", 'must be "calls" or "batches"')
-        _check_seconds("patience", patience)
-        if lookup_time is not None:
-            _check_seconds("lookup_time", lookup_time)
-        self._delivery.credentials.require("api_key", "secret_key")
-        kinds = tuple(START) if via == "batches" else tuple(KINDS)
-        reader = None if rows is None else reader_of(rows, self._mode, kinds)
-        queue: Queue
-        if journal is not None:
-            queue, by_batches = await self._open(journal, reader, via)
-            report = queue.report
-            hint = f"resume it with the journal {os.fspath(journal)}"
-        else:
-            assert reader is not None  # noqa: S101 (for the type checkers: whoever brings no rows brings a journal)
-            report, by_batches = BulkReport(), via == "batches"
-            queue = MemoryQueue(reader, report)
-            hint = "without a journal it cannot be resumed"
-        news = asyncio.Event()
-        breaker = CircuitBreaker(BatchSender.at_once if by_batches else concurrency, patience, wake=news.set)
-        tally = Tally(report, breaker)
-        delivery = prepared(self._delivery, tally, Resends(breaker=breaker), concurrency)
-        sender: Sender = (
-            BatchSender(delivery, breaker, concurrency, queue.record_batch, patience=patience, lookup_time=lookup_time)
-            if by_batches
-            else CallSender(delivery, breaker, concurrency)
+        runner = await self._start(
+            None, journal, via=via, concurrency=concurrency, patience=patience, lookup_time=lookup_time
         )
-        return Runner(queue, sender, breaker, news, tally, observers=self._delivery.observers, hint=hint)
-
-    async def _open(
-        self, journal: str | os.PathLike[str], reader: Reader | None, via: Via | None
-    ) -> tuple[JournalQueue, bool]:
-        """The queue in a journal, and whether its rows go by batches."""
-        account = Account(api_key=self._delivery.credentials.api_key, base_url=self._address)
-        try:
-            queue = await JournalQueue.open(journal, reader, account, via)
-        finally:
-            if reader is not None:
-                await reader.close()
-        contents = queue.contents
-        by_batches = (via or contents.via) == "batches"
-        refused = ""
-        if by_batches and not contents.kinds <= {KINDS[kind] for kind in START}:
-            refused = 'cannot be "batches": the journal has rows of other kinds'
-        elif contents.in_batches and via == "calls":
-            refused = 'cannot be "calls" yet: rows of a batch are in doubt, and only "batches" can find out about them'
-        if refused:
-            await queue.close()
-            raise refuse("via", refused)
-        return queue, by_batches or contents.in_batches
+        return await runner.complete(on_progress, stop)
 
 
 async def _results(begin: Callable[[], Awaitable[Runner]]) -> AsyncGenerator[Sequence[RowResult], None]:
@@ -246,8 +175,3 @@ async def _results(begin: Callable[[], Awaitable[Runner]]) -> AsyncGenerator[Seq
     async with aclosing(runner.results()) as chunks:
         async for chunk in chunks:
             yield chunk
-
-
-def _check_seconds(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST:
-        raise refuse(name, "must be a number of seconds")

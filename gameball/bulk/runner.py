@@ -205,6 +205,12 @@ class Runner:
             await loop_thread.run_in_caller_thread(partial(on_progress, self._snapshot()))
         return self._tally.report
 
+    @property
+    def report(self) -> BulkReport:
+        """What became of the rows so far; it changes as the run goes."""
+        self._tally.update()
+        return self._tally.report
+
     def leave(self) -> None:
         """Send nothing more; the results of what is in flight still come, for a while."""
         if self._leave_by is None:

@@ -8,8 +8,8 @@ import msgspec
 from cyclopts import App, Parameter
 
 from gameball.bulk.journal import JournalReader
-from gameball.bulk.resource import Via
 from gameball.bulk.rows import RowState
+from gameball.bulk.start import Via
 from gameball.cli.display import agreed, count, show_plan, states
 from gameball.cli.exit_codes import Exit
 from gameball.cli.failed_rows import private_file, write_rows

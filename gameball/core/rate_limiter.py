@@ -5,6 +5,7 @@ import math
 import os
 import threading
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from time import monotonic
 from typing import Final
@@ -19,10 +20,18 @@ class RateLimiter:
     its start, and leaves it the window's length after its end: that holds on any clock.
     """
 
-    def __init__(self, limit: RateLimit) -> None:
+    def __init__(self, limit: RateLimit, spent: Iterable[float] = ()) -> None:
+        """Begin with places that are free, but for those of earlier requests.
+
+        Args:
+            limit: Its windows.
+            spent: How many seconds ago requests have ended for which places are still taken; see `recent()`.
+        """
         self.limit: Final = limit
         self._windows: Final = limit.windows
         self._begin_anew()
+        now = monotonic()
+        self._ends.extend(sorted(now - ago for ago in spent))
 
     async def acquire(self) -> None:
         """Wait for a place; first come, first served within an event loop."""
@@ -57,6 +66,12 @@ class RateLimiter:
             self._in_flight -= 1
             self._ends.append(monotonic())
             self._wake_first()
+
+    def recent(self) -> list[float]:
+        """How many seconds ago each request ended that still takes a place in a window."""
+        longest, now = max(seconds for _, seconds in self._windows), monotonic()
+        with self._lock:
+            return [now - end for end in self._ends if now - end < longest]
 
     def _begin_anew(self) -> None:
         # In a forked child nothing of the parent's is in flight, and the parent's lock may be held for ever.

@@ -26,10 +26,11 @@ from gameball import (
     RowResult,
     State,
 )
-from gameball.bulk.journal import Journal, JournalReader, schema
+from gameball.bulk.journal import Account, Journal, JournalReader, schema
 from gameball.bulk.rows import Row
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
+from gameball.settings import Secret
 from tests.support.bulk_api import API_KEY, SECRET_KEY, Api, Response, never, pay, pays
 
 pytestmark = [pytest.mark.many_cases, pytest.mark.usefixtures("quick_looks")]
@@ -183,6 +184,56 @@ async def test_per_player_order_holds_over_runs(api: Api, caller: AsyncGameball,
         assert number >= latest[player]
         latest[player] = number
     assert set(api.ids) == {f"t{n}" for n in range(600)}
+
+
+async def test_rows_of_another_journal_go_on_where_they_were(
+    sandbox: Sandbox, client: AsyncGameball, path: Path, tmp_path: Path
+) -> None:
+    """Settled ones stay so, those in doubt are looked up, and a player's rows go in order whichever they are."""
+    keys = Account(api_key=Secret(sandbox.api_key), base_url=sandbox.base_url)
+    await client.bulk.run(pays(30, players=3), journal=path)
+    sandbox.requests.clear()
+    with JournalReader(path) as recorded:
+        rows, results = list(recorded.parted(int_of)), list(recorded.results())
+        assert recorded.in_doubt() == {}
+    assert [row[3] for row in rows] == ["p0"] * 10 + ["p1"] * 10 + ["p2"] * 10
+
+    other = Journal(tmp_path / "other.db", create=True)
+    loading = other.load()
+    loading.store((row[0] + 100, *row[1:]) for row in rows)
+    loading.restore([(row[0] + 100, *row[1:]) for row in results if row[0] % 4 == 0], {101: None, 102: "b"})
+    loading.doubt_all("")
+    other.loaded_by(loading, keys, "calls")
+    other.close()
+    with JournalReader(tmp_path / "other.db") as recorded:
+        assert recorded.contents.report.applied == 8
+        assert {number for number, batch in recorded.in_doubt().items() if batch == "b"} == {102}
+        assert {number for number, batch in recorded.in_doubt().items() if batch is None} == {101}
+        assert len(recorded.in_doubt()) == 22
+
+
+async def test_rows_in_doubt_of_a_player_are_looked_up_one_after_the_other(
+    sandbox: Sandbox, client: AsyncGameball, path: Path, tmp_path: Path
+) -> None:
+    await client.bulk.run(pays(30, players=3), journal=path)
+    sandbox.ledger.clear()
+    sandbox.requests.clear()
+    with JournalReader(path) as recorded:
+        rows = list(recorded.parted(int_of))
+    other = Journal(tmp_path / "other.db", create=True)
+    loading = other.load()
+    loading.store(rows)
+    loading.doubt_all(None)
+    other.loaded_by(loading, Account(api_key=Secret(sandbox.api_key), base_url=sandbox.base_url), "calls")
+    other.close()
+    report = await client.bulk.resume(tmp_path / "other.db")
+    assert (report.applied, report.looked_up) == (30, 60)
+    sent = [entry.transaction_id for entry in sandbox.ledger.transactions("p1")]
+    assert sent == [f"t{number}" for number in range(1, 30, 3)]
+
+
+def int_of(player: str) -> int:
+    return int(player[1:])
 
 
 async def test_a_player_with_many_rows_holds_up_no_other(api: Api, caller: AsyncGameball, path: Path) -> None:

@@ -115,6 +115,23 @@ async def test_one_that_no_longer_waits_takes_no_place() -> None:
         await rate_limiter.acquire()
 
 
+async def test_one_limiter_goes_on_where_another_has_ended() -> None:
+    limit = RateLimit((2, 0.2), (3, 0.6))
+    first = RateLimiter(limit)
+    for _ in range(2):
+        await first.acquire()
+        first.release()
+    second = RateLimiter(limit, first.recent())
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await second.acquire()
+    assert clock() - began >= 0.15
+    second.release()
+    await second.acquire()
+    assert clock() - began >= 0.55
+    assert len(second.recent()) <= 1
+
+
 async def test_a_forked_child_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     rate_limiter = RateLimiter(RateLimit((1, 60)))
     await rate_limiter.acquire()

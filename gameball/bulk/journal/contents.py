@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from attrs import define, frozen
 
 from gameball import errors
 from gameball.bulk.journal import history, schema
+from gameball.bulk.journal.load import Columns, StoredRow
 from gameball.bulk.journal.lock import holder_of
 from gameball.bulk.journal.schema import damaged, explained
 from gameball.bulk.report import BulkReport
@@ -98,8 +99,8 @@ class Contents:
                 elif status != "pending":
                     raise damaged(path)
                 if points is not None:
-                    report.points = add_points(report.points, _points(points), times=rows)
-            for problem in _problems(database, tuple(RowState)):
+                    report.points = add_points(report.points, points_from(points), times=rows)
+            for problem in problems_in(database, tuple(RowState)):
                 report.keep(problem)
             if (sample := history.latest(database)) is not None:
                 report.paused = sample.paused
@@ -226,7 +227,7 @@ class JournalReader(AbstractContextManager["JournalReader"]):
             JournalError: It cannot be read.
         """
         with explained(self._path):
-            return next(_problems(self._database, tuple(RowState), number), None)
+            return next(problems_in(self._database, tuple(RowState), number), None)
 
     def problems(self, state: RowState) -> Iterator[RowResult]:
         """All rows that ended in this state, in order.
@@ -235,7 +236,35 @@ class JournalReader(AbstractContextManager["JournalReader"]):
             JournalError: It cannot be read.
         """
         with explained(self._path):
-            yield from _problems(self._database, (state,))
+            yield from problems_in(self._database, (state,))
+
+    def results(self) -> Iterator[Columns]:
+        """How each row ended that has, in order.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            yield from self._database.execute(schema.RESULTS)
+
+    def in_doubt(self) -> dict[int, str | None]:
+        """The numbers of rows in doubt, with the batch that each was part of; see `Row.batch`.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            return {number: batch for number, _, batch in self._database.execute(schema.IN_DOUBT)}
+
+    def parted(self, part: Callable[[str], int]) -> Iterator[StoredRow]:
+        """All rows, ordered by what `part` gives for their player, then by number.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            self._database.create_function("part", 1, part, deterministic=True)
+            yield from self._database.execute(schema.STORED)
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
@@ -291,11 +320,14 @@ def _number(database: sqlite3.Connection, query: str) -> int:
 # --- from text
 
 
-def _points(written: str) -> Points:
+def points_from(written: str) -> Points:
+    """Points as a journal keeps them."""
     return int(written) if written.lstrip("-").isdecimal() else Decimal(written)
 
 
-def _problems(database: sqlite3.Connection, states: Sequence[RowState], only: int | None = None) -> Iterator[RowResult]:
+def problems_in(
+    database: sqlite3.Connection, states: Sequence[RowState], only: int | None = None
+) -> Iterator[RowResult]:
     """Rows that were rejected or need a review, in order; only those of these states, or one of them."""
     wanted = [state for state in (RowState.REJECTED, RowState.NEEDS_REVIEW) if state in states]
     for number, kind, request, status, error in database.execute(

@@ -2,13 +2,22 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-from gameball.bulk.journal.schema import BY_ID, BY_PLAYER, PROBLEMS, SAME_ID, explained
+import msgspec
+
+from gameball.bulk.journal.schema import BY_ID, BY_PLAYER, CLAIM, DOUBT_ALL, END, PROBLEMS, SAME_ID, STORE, explained
 from gameball.bulk.rows import KINDS, Request
 from gameball.core.converter import write
 from gameball.models.shared import refuse
+
+StoredRow: TypeAlias = tuple[int, str, str, str, str]
+"""A row as a journal keeps it: its number, kind, transaction id and player, and the request as JSON."""
+
+Columns: TypeAlias = tuple[int, str, str | None, str | None, str | None]
+"""How a row ended, as a journal keeps it: its number, state, points, Gameball's id, and the error as JSON."""
 
 
 class Loading:
@@ -32,7 +41,7 @@ class Loading:
         Raises:
             InvalidRequestError: One carries a one-time password, which must not be written down.
         """
-        rows: list[tuple[object, ...]] = []
+        rows: list[StoredRow] = []
         for number, request in enumerate(requests, self._rows):
             if getattr(request, "otp", None) is not None:
                 raise refuse(f"rows[{number}].otp", "is a one-time password, which a journal must not keep")
@@ -42,10 +51,24 @@ class Loading:
             rows.append((number, kind, request.transaction_id, request.player_unique_id, plain.decode()))
         self._rows += len(rows)
         if not self._only_compares:
-            with explained(self._path):
-                self._database.executemany(
-                    "INSERT INTO rows (number, kind, transaction_id, player, request) VALUES (?, ?, ?, ?, ?)", rows
-                )
+            self.store(rows)
+
+    def store(self, rows: Iterable[StoredRow]) -> None:
+        """Write rows of another journal."""
+        with explained(self._path):
+            self._database.executemany(STORE, rows)
+
+    def restore(self, results: Iterable[Columns], in_doubt: Mapping[int, str | None]) -> None:
+        """Write down what became of rows, and which others are in doubt, with the batch that each was part of."""
+        with explained(self._path):
+            self._database.execute(END, (msgspec.json.encode(list(results)),))
+            claims = [(number, None, batch) for number, batch in in_doubt.items()]
+            self._database.execute(CLAIM, (msgspec.json.encode(claims),))
+
+    def doubt_all(self, batch: str | None) -> None:
+        """Write down that every row without a result is in doubt; `batch` is "" where rows went by batches."""
+        with explained(self._path):
+            self._database.execute(DOUBT_ALL, (batch,))
 
     def index(self) -> None:
         """Make the indexes, and drop rows that are there twice.

@@ -107,11 +107,15 @@ BY_NUMBER: Final = f"""
 """  # noqa: S608 (constants only; so the next two)
 
 NEXT_OF_PLAYER: Final = f"""
-    {ROWS} WHERE number <= ? AND number IN (
-        SELECT (SELECT min(later.number) FROM rows AS later WHERE later.player = ended.player AND later.number > value)
+    {ROWS} WHERE (number <= ? OR status = 'sending') AND number IN (
+        SELECT (
+            SELECT min(later.number) FROM rows AS later
+            WHERE later.player = ended.player AND later.number > value AND later.status IN ('pending', 'sending')
+        )
         FROM json_each(?) JOIN rows AS ended ON ended.number = value
     )
 """  # noqa: S608
+"""A row in doubt follows even when it was not looked at in order: there it is passed over."""
 
 NEXT_IN_ORDER: Final = f"""
     {ROWS} WHERE number IN (
@@ -123,7 +127,19 @@ NEXT_IN_ORDER: Final = f"""
 
 FIGURES: Final = "SELECT kind, status, points, count(*), count(batch) FROM rows GROUP BY kind, status, points"
 
-IN_DOUBT: Final = "SELECT number, player FROM rows WHERE status = 'sending' ORDER BY number"
+IN_DOUBT: Final = "SELECT number, player, batch FROM rows WHERE status = 'sending' ORDER BY number"
+
+RESULTS: Final = (
+    "SELECT number, status, points, gameball_transaction_id, error FROM rows"
+    " WHERE status NOT IN ('pending', 'sending') ORDER BY number"
+)
+
+STORE: Final = "INSERT INTO rows (number, kind, transaction_id, player, request) VALUES (?, ?, ?, ?, ?)"
+
+STORED: Final = "SELECT number, kind, transaction_id, player, request FROM rows ORDER BY part(player), number"
+"""`part` is a function that whoever asks for them defines."""
+
+DOUBT_ALL: Final = "UPDATE rows SET status = 'sending', batch = ? WHERE status = 'pending'"
 
 
 @contextmanager

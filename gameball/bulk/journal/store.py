@@ -17,7 +17,7 @@ import msgspec
 from gameball.bulk.journal import schema
 from gameball.bulk.journal.contents import Account, Contents, check_version, file_of, kind_named
 from gameball.bulk.journal.history import History
-from gameball.bulk.journal.load import Loading
+from gameball.bulk.journal.load import Columns, Loading
 from gameball.bulk.journal.lock import JournalLock
 from gameball.bulk.journal.schema import damaged, explained
 from gameball.bulk.report import BulkReport
@@ -54,7 +54,7 @@ class Journal:
         self._ended: list[int] = []
         """Rows that have ended: their player's next one may go."""
         self._in_doubt: deque[int] = deque()
-        """Rows that an earlier run has left on their way: they come first."""
+        """Rows that an earlier run has left on their way, the first of each player: they come first."""
         self._seen = -1
         """The last row that was looked at, in the order of the input."""
         self._all_seen = False
@@ -114,9 +114,10 @@ class Journal:
 
     def _read(self) -> None:
         self.contents = Contents.of(self._database, self.path)
-        for number, player in self._database.execute(schema.IN_DOUBT):
-            self._in_doubt.append(number)
-            self._players.add(player)
+        for number, player, _ in self._database.execute(schema.IN_DOUBT):
+            if player not in self._players:  # else it follows the player's first one
+                self._in_doubt.append(number)
+                self._players.add(player)
 
     @property
     def loaded(self) -> Contents:
@@ -214,7 +215,7 @@ class Journal:
             self._ended.append(result.index)
         _freeze(retried)
         with self._transaction():
-            self._database.execute(schema.END, (_to_json([_columns(result) for result in results]),))
+            self._database.execute(schema.END, (_to_json([columns_of(result) for result in results]),))
             rows = self._claim(count)
             self._write_claims((*retried, *rows))
             report = self.report
@@ -299,7 +300,8 @@ def _row(number: int, kind: str, request: dict[str, Any], *stored: str | None) -
     return Row(number, converter.read(request, kind_named[kind]), time=time, in_doubt=status == "sending", batch=batch)
 
 
-def _columns(result: RowResult) -> tuple[int, str, str | None, str | None, str | None]:
+def columns_of(result: RowResult) -> Columns:
+    """How a row ended, as a journal keeps it."""
     points = _as_text(result.points) if result.value is not None else None
     gameball_id: str | None = getattr(result.value, "gameball_transaction_id", None)
     error = result.error
