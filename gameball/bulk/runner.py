@@ -112,7 +112,7 @@ class Runner:
         self._sender = sender
         self._breaker = breaker
         self._news = news
-        self._tally = tally
+        self.tally = tally
         self._hint = hint
         self._observers = observers
         self._context = contextvars.copy_context()
@@ -147,7 +147,7 @@ class Runner:
         Raises:
             BulkStoppedError: The run ended early. What refuses it before anything is sent is raised itself.
         """
-        report = self._tally.report
+        report = self.tally.report
         problem: BaseException | None = None
         self._tokens = self._context.run(self._observers.run_started, report)
         try:
@@ -158,7 +158,7 @@ class Runner:
             problem = None if isinstance(error, GeneratorExit) else error
             raise
         finally:
-            self._tally.update()
+            self.tally.update()
             self._context.run(self._observers.run_ended, report, problem, self._tokens)
 
     async def _outcome(self) -> AsyncGenerator[Sequence[RowResult]]:
@@ -170,17 +170,17 @@ class Runner:
         except JournalError as error:
             self._breaker.give_up(error)
         except asyncio.CancelledError as error:
-            report = self._tally.report
+            report = self.tally.report
             error.add_note(
                 f"the bulk run was cancelled with {report.settled} of {report.rows} rows settled: {self._hint}"
             )
             vars(error)["report"] = report  # all that is left to whoever presses Ctrl-C in a run without a journal
             raise
         reason = self._breaker.given_up
-        if reason is not None and reason is not self._complaint and not self._tally.exchanges:
+        if reason is not None and reason is not self._complaint and not self.tally.exchanges:
             raise reason
         if reason is not None:
-            report = self._tally.report
+            report = self.tally.report
             raise BulkStoppedError(
                 f"stopped with {report.settled} of {report.rows} rows settled: {reason}; {self._hint}",
                 report=report,
@@ -203,13 +203,7 @@ class Runner:
             await asyncio.gather(watch, return_exceptions=True)
         if on_progress is not None:
             await loop_thread.run_in_caller_thread(partial(on_progress, self._snapshot()))
-        return self._tally.report
-
-    @property
-    def report(self) -> BulkReport:
-        """What became of the rows so far; it changes as the run goes."""
-        self._tally.update()
-        return self._tally.report
+        return self.tally.report
 
     def leave(self) -> None:
         """Send nothing more; the results of what is in flight still come, for a while."""
@@ -224,7 +218,7 @@ class Runner:
             if stop is not None and stop.is_set():
                 self.leave()
             if on_progress is not None:
-                self._tally.update()
+                self.tally.update()
                 try:
                     await loop_thread.run_in_caller_thread(partial(on_progress, self._snapshot()))
                 except Exception as error:  # noqa: BLE001 (the caller's own: what is in flight ends first)
@@ -234,7 +228,7 @@ class Runner:
                     return
 
     def _snapshot(self) -> BulkReport:
-        return evolve(self._tally.report, problems=list(self._tally.report.problems))
+        return evolve(self.tally.report, problems=list(self.tally.report.problems))
 
     # The loop.
 

@@ -261,7 +261,8 @@ class _Shard:
         progress.write(self._directory, self._shard)
 
     def _progress(self, runner: Runner) -> Progress:
-        report = runner.report
+        runner.tally.update()
+        report = runner.tally.report
         figures = Figures.of_report(report)
         return Progress(
             holder=self._lease.holder,

@@ -1,4 +1,4 @@
-"""A run from the side of whoever starts it, on a cluster in this process, or on one that fails as it is told."""
+"""A run from the side of whoever starts it, on a cluster in this process, or on one that fails to order."""
 
 import asyncio
 import sys
@@ -259,7 +259,7 @@ class Future:
 
 
 class Failing:
-    """A cluster of one worker, whose tasks end as they are told to, in turn, and then well."""
+    """A cluster of one worker, whose tasks end as this list says, in turn, and then well."""
 
     asynchronous = False
     future = Future
