@@ -208,7 +208,7 @@ class JournalReader(AbstractContextManager["JournalReader"]):
                 money = _money(request)
                 one.rows += 1
                 one.amount = add(one.amount, money.amount or money.redeemedAmount or 0)
-                one.points = add_points(one.points, 0 if points is None else _points(points))
+                one.points = add_points(one.points, 0 if points is None else points_from(points))
         return [sums[key] for key in sorted(sums)]
 
     def all_problems(self) -> Iterator[RowResult]:
@@ -218,7 +218,7 @@ class JournalReader(AbstractContextManager["JournalReader"]):
             JournalError: It cannot be read.
         """
         with explained(self._path):
-            yield from _problems(self._database, tuple(RowState))
+            yield from problems_in(self._database, tuple(RowState))
 
     def problem(self, number: int) -> RowResult | None:
         """The row of this number, if it was rejected or needs a review.
