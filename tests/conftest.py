@@ -3,10 +3,10 @@
 import os
 import socket
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -29,13 +29,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out, unless `--thorough` is given, what takes long, and two of three cases of a test that has many."""
     if config.getoption("--thorough"):
         return
-    case: Counter[str] = Counter()
+    seen = set[str]()
     left_out = list[pytest.Item]()
     for item in items:
         function = item.nodeid.partition("[")[0]
-        if item.get_closest_marker("thorough") or (item.get_closest_marker("many_cases") and case[function] % 3):
+        # Chosen by the name, not by its place: cases that alternate would be left out all of one sort.
+        chosen = crc32(item.nodeid.encode()) % 3 == 0 or function not in seen
+        if item.get_closest_marker("thorough") or (item.get_closest_marker("many_cases") and not chosen):
             left_out.append(item)
-        case[function] += 1
+        seen.add(function)
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
 

