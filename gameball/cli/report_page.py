@@ -59,7 +59,7 @@ def write_page(path: Path, recorded: JournalReader, journal: Path) -> None:
         report=report,
         summary=f"{count(report.rows, 'row')}: {states(report)}",
         span=span,
-        sums=recorded.sums(),
+        sums=recorded.contents.sums,
         runs=runs_of(samples)[-RUNS:],
         plot=_plot(samples),
         slowest=sorted(outliers, key=lambda row: -row[1])[:SHOWN],

@@ -11,6 +11,7 @@ from gameball.bulk.journal.history import Sample
 from gameball.cli.display import count, span, states
 from gameball.cli.objects import problem_object, report_object
 from gameball.cli.output import say
+from gameball.models.model import instant
 
 RECENT: Final = 10.0
 """Seconds over which rows are counted for the rate."""
@@ -77,4 +78,4 @@ def runs_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def _utc(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant(datetime.fromtimestamp(round(moment, 3), UTC))

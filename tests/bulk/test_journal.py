@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,25 @@ async def test_a_run_that_is_run_again_with_its_journal_sends_nothing(
         assert (report.rows, report.applied, report.sent, report.points) == (700, 700, 700, first.points)
         assert report.seconds > 0
     assert len(sandbox.ledger.transactions()) == 700
+
+
+async def test_a_journal_adds_up_its_rows_by_operation_and_status(
+    sandbox: Sandbox, client: AsyncGameball, path: Path
+) -> None:
+    sandbox.faults.arm("transactions.cashback", Status(422, {"code": 7, "message": "no"}), transaction_id="t2")
+    by_hand = ManualRequest(player_unique_id="m", transaction_id="m", username="u", reason="r", points=5)
+    amounts = ("10.10", "0.20", "7", "10.10")
+    rows = [pay(number, amount=Decimal(amount)) for number, amount in enumerate(amounts)]
+    report = await client.bulk.run([*rows, by_hand], journal=path)
+
+    with JournalReader(path) as recorded:
+        sums = recorded.contents.sums
+    assert [(one.operation, one.status, one.rows, one.amount) for one in sums] == [
+        ("cashback", "applied", 3, Decimal("20.40")),
+        ("cashback", "rejected", 1, Decimal(7)),
+        ("manual", "applied", 1, Decimal(0)),
+    ]
+    assert sum(one.points for one in sums) == report.points
 
 
 async def test_few_rows_are_written_down_ahead_of_a_slow_api(
@@ -445,6 +465,8 @@ def scribble(path: Path) -> None:
         (lose_a_page, "is damaged"),
         (spoil("UPDATE rows SET status = 'perhaps' WHERE number = 3"), "is damaged"),
         (spoil("UPDATE rows SET points = 'many' WHERE number = 3"), "is damaged"),
+        (spoil("UPDATE rows SET request = '{' WHERE number = 3"), "is damaged"),
+        (spoil("""UPDATE rows SET request = '{"amount":"much"}' WHERE number = 3"""), "is damaged"),
         *((spoil_error(error), "is damaged") for error in ("NULL", *map(repr, NO_ERRORS))),
         (spoil("DELETE FROM run"), "is damaged"),
         (block_the_log, "cannot be used: unable to open database file"),
@@ -459,6 +481,8 @@ def scribble(path: Path) -> None:
         "a page missing",
         "a state",
         "points",
+        "no request",
+        "an amount",
         "no error",
         *(f"no error: {error}" for error in NO_ERRORS),
         "no account",

@@ -298,14 +298,17 @@ def test_a_proxy_that_refuses_to_connect_is_named_with_its_status(status: int, t
     assert "hunter22" not in str(failed.value)
 
 
+CLOSED = "the connection was closed|connection reset by peer"
+
+
 @pytest.mark.parametrize(
     ("answer", "reason", "tries"),
     [
         ((b"SSH-2.0-" + API_KEY.encode() + b"\r\n\r\n",), "the proxy's answer cannot be read as HTTP", 1),
         ((b"\0\1\2\r\n\r\n",), "the proxy's answer cannot be read as HTTP", 1),
         ((b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",), "the proxy's answer cannot be read as HTTP", 1),
-        ((b"HTTP/1.1 200 OK\r\n\r\n", "close"), "the connection was closed|connection reset by peer", 4),
-        ((b"HTTP/1.1 200 OK\r\n\r\n", b"no TLS\r\n", "close"), "the connection was closed|no secure connection", None),
+        ((b"HTTP/1.1 200 OK\r\n\r\n", "close"), CLOSED, 4),
+        ((b"HTTP/1.1 200 OK\r\n\r\n", b"no TLS\r\n", "close"), f"{CLOSED}|no secure connection", None),
         ((b"HTTP/1.1 20", "close"), "the server closed the connection without an answer", 4),
     ],
     ids=["another protocol", "garbage", "long headers", "a tunnel that ends", "a tunnel to garbage", "half a line"],

@@ -3,9 +3,11 @@
 import hashlib
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Self, cast
 
@@ -31,6 +33,13 @@ kind_named: Final[Mapping[str, type[Request]]] = {name: kind for kind, name in K
 ENDED: Final = frozenset(RowState)
 """The statuses that rows can end in."""
 
+TOGETHER: Final = 50_000
+"""Rows that are read at a time."""
+
+_with_points: Final = itemgetter(0, 1, 2, 4)
+_with_amount: Final = itemgetter(0, 1, 3)
+"""The columns of what is read of a row; see `schema.FIGURES`."""
+
 _from_json: Final = msgspec.json.Decoder().decode
 
 
@@ -47,6 +56,17 @@ class Account:
         return hashlib.blake2b(key.encode(), salt=salt, digest_size=16).digest()
 
 
+@define
+class Sum:
+    """Rows of one operation and status, added up."""
+
+    operation: str
+    status: str
+    rows: int = 0
+    amount: Decimal = Decimal(0)
+    points: Points = 0
+
+
 @frozen(kw_only=True)
 class Contents:
     """What a journal says of its run.
@@ -56,6 +76,7 @@ class Contents:
         via: How the run that made it sends its rows.
         input: The fingerprint of its rows.
         report: Of all runs on it.
+        sums: Of its rows, by operation and status.
         sending: How many rows are on their way, or were when a run broke off.
         kinds: What rows there are.
         in_batches: Whether rows of a batch are in doubt.
@@ -68,6 +89,7 @@ class Contents:
     via: str
     input: bytes
     report: BulkReport
+    sums: Sequence[Sum]
     sending: int
     kinds: frozenset[str]
     in_batches: bool
@@ -80,26 +102,20 @@ class Contents:
         Raises:
             JournalError: The file is damaged.
         """
-        kinds, started, in_batches, sending = set[str](), False, False, 0
         try:
             row = database.execute(
                 "SELECT salt, account, base_url, via, input, sent, looked_up, pauses, seconds FROM run"
             ).fetchone()
             salt, account, base_url, via, fingerprint = row[:5]
             report = BulkReport(sent=row[5], looked_up=row[6], pauses=row[7], seconds=row[8])
-            for kind, status, points, rows, batched in database.execute(schema.FIGURES):
-                kinds.add(kind)
-                report.rows += rows
-                started = started or status != "pending"
-                in_batches = in_batches or (status == "sending" and batched > 0)
-                if status in ENDED:
-                    setattr(report, status, getattr(report, status) + rows)
-                elif status == "sending":
-                    sending += rows
-                elif status != "pending":
+            sums, in_batches = _sums(database)
+            for one in sums:
+                report.rows += one.rows
+                report.points = add_points(report.points, one.points)
+                if one.status in ENDED:
+                    setattr(report, one.status, getattr(report, one.status) + one.rows)
+                elif one.status not in ("pending", "sending"):
                     raise damaged(path)
-                if points is not None:
-                    report.points = add_points(report.points, points_from(points), times=rows)
             for problem in problems_in(database, tuple(RowState)):
                 report.keep(problem)
             if (sample := history.latest(database)) is not None:
@@ -113,32 +129,12 @@ class Contents:
             via=via,
             input=fingerprint,
             report=report,
-            sending=sending,
-            kinds=frozenset(kinds),
+            sums=sums,
+            sending=sum(one.rows for one in sums if one.status == "sending"),
+            kinds=frozenset(one.operation for one in sums),
             in_batches=in_batches,
-            started=started,
+            started=any(one.status != "pending" for one in sums),
         )
-
-
-@define
-class Sum:
-    """Rows of one operation and state, added up."""
-
-    operation: str
-    state: str
-    rows: int = 0
-    amount: Decimal = Decimal(0)
-    points: Points = 0
-
-
-class _Money(msgspec.Struct):
-    """What a row's request says of money."""
-
-    amount: Decimal | None = None
-    redeemedAmount: Decimal | None = None  # noqa: N815 (the API's spelling)
-
-
-_money: Final = msgspec.json.Decoder(_Money).decode
 
 
 class JournalReader(AbstractContextManager["JournalReader"]):
@@ -192,24 +188,6 @@ class JournalReader(AbstractContextManager["JournalReader"]):
         """
         with explained(self._path):
             return history.outliers(self._database)
-
-    def sums(self) -> Sequence[Sum]:
-        """Rows, money and points by operation and state, by a pass over all rows.
-
-        Raises:
-            JournalError: It cannot be read.
-        """
-        sums: dict[tuple[str, str], Sum] = {}
-        with explained(self._path):
-            for kind, status, points, request in self._database.execute(
-                "SELECT kind, status, points, request FROM rows"
-            ):
-                one = sums.setdefault((kind, status), Sum(kind, status.replace("_", " ")))
-                money = _money(request)
-                one.rows += 1
-                one.amount = add(one.amount, money.amount or money.redeemedAmount or 0)
-                one.points = add_points(one.points, 0 if points is None else points_from(points))
-        return [sums[key] for key in sorted(sums)]
 
     def all_problems(self) -> Iterator[RowResult]:
         """All rows that were rejected or need a review, in order.
@@ -318,6 +296,24 @@ def _number(database: sqlite3.Connection, query: str) -> int:
 
 
 # --- from text
+
+
+def _sums(database: sqlite3.Connection) -> tuple[list[Sum], bool]:
+    """The sums of all rows, and whether rows of a batch are in doubt; of many rows that are alike, one is read."""
+    sums: dict[tuple[str, str], Sum] = {}
+    in_batches = False
+    reading = database.execute(schema.FIGURES)
+    while rows := reading.fetchmany(TOGETHER):
+        for (kind, status, points, in_batch), count in Counter(map(_with_points, rows)).items():
+            one = sums.setdefault((kind, status), Sum(kind, status))
+            one.rows += count
+            one.points = add_points(one.points, 0 if points is None else points_from(points), times=count)
+            in_batches = in_batches or (in_batch == 1 and status == "sending")
+        for (kind, status, amount), count in Counter(map(_with_amount, rows)).items():
+            if amount is not None:
+                one = sums[kind, status]
+                one.amount = add(one.amount, add_points(0, Decimal(amount), times=count))
+    return [sums[key] for key in sorted(sums)], in_batches
 
 
 def points_from(written: str) -> Points:

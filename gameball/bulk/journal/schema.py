@@ -125,7 +125,11 @@ NEXT_IN_ORDER: Final = f"""
     )
 """  # noqa: S608
 
-FIGURES: Final = "SELECT kind, status, points, count(*), count(batch) FROM rows GROUP BY kind, status, points"
+FIGURES: Final = """
+    SELECT kind, status, points, coalesce(request -> '$.amount', request -> '$.redeemedAmount'), batch IS NOT NULL
+    FROM rows
+"""
+"""An amount is the text of its digits: they stay exact."""
 
 IN_DOUBT: Final = "SELECT number, player, batch FROM rows WHERE status = 'sending' ORDER BY number"
 
@@ -168,6 +172,8 @@ def _in_words(error: sqlite3.Error) -> str:
         case sqlite3.SQLITE_NOTADB:
             return "is no journal"
         case sqlite3.SQLITE_CORRUPT:
+            return "is damaged"
+        case sqlite3.SQLITE_ERROR if "malformed JSON" in str(error):
             return "is damaged"
         case sqlite3.SQLITE_FULL:
             return "cannot grow: the disk is full"
