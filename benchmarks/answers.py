@@ -123,7 +123,8 @@ _CONFIGURATION: Final = {
     "redemption": {"redemptionFactor": 0.01, "redemptionRules": [_redemption_rule(number) for number in range(8)]},
 }
 
-CASHBACK: Final = _json({"playerUniqueId": "player123", "gameballTransactionId": 17178, "rewardedPoints": 20})
+CASHBACK: Final = _json({"gameballTransactionId": 17178, "rewardedPoints": 20})
+"""It names no player: every request gets it, and an answer about another player is not believed."""
 PAGE: Final = _json(
     {"transactions": [_transaction(number) for number in range(PAGE_ROWS)], "count": PAGE_ROWS, "total": 344}
 )

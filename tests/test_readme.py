@@ -154,6 +154,7 @@ def test_a_page_of_the_docs_prints_what_it_says(page: str, monkeypatch: pytest.M
                 assert printed.getvalue() == (expected if next_language == "text" else ""), code
 
 
+@pytest.mark.thorough
 def test_the_story_of_a_file_runs_as_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -631,6 +631,7 @@ async def test_a_disk_that_is_too_small_for_the_rows_sends_nothing(
     assert not path.exists()
 
 
+@pytest.mark.thorough
 async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
     sandbox: Sandbox,
     client: AsyncGameball,

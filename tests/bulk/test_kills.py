@@ -99,6 +99,7 @@ def check_looked_up_before_resent(sandbox: Sandbox) -> int:
     return sum(times > 1 for times in times_sent.values())
 
 
+@pytest.mark.thorough
 def test_a_run_killed_at_random_applies_each_row_once(sandbox: Sandbox, tmp_path: Path) -> None:
     # What is put off (429) was not applied, and may be sent again at once: every other resend is looked up first.
     sandbox.faults.random(0.05, choices=[choice for choice in CHOICES if not isinstance(choice[0], TooManyRequests)])

@@ -14,6 +14,7 @@ def paper() -> tuple[Console, io.StringIO]:
     return Console(file=text, width=100), text
 
 
+@pytest.mark.thorough
 def test_the_demo_proves_that_its_own_orders_were_each_rewarded_once() -> None:
     console, text = paper()
     assert demo.run(None, console) == 0

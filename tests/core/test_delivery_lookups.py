@@ -135,6 +135,7 @@ async def test_a_write_that_was_slow_to_appear_is_not_sent_again(server: Server,
     assert server.methods == ["POST", "GET", "GET"]
 
 
+@pytest.mark.thorough
 async def test_the_waits_between_are_half_a_second_and_two(server: Server, awaited: MakeAwaited) -> None:
     server.script("close", NOTHING, NOTHING, server.answer())
     await awaited(server.base_url, STANDARD).send(cashback())

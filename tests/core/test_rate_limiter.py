@@ -25,6 +25,7 @@ def check(server: Server, limit: RateLimit) -> None:
         assert max(bisect_left(times, begin + seconds) - index for index, begin in enumerate(times)) <= most
 
 
+@pytest.mark.thorough
 async def test_every_window_holds_on_the_servers_clock(server: Server, awaited: MakeAwaited) -> None:
     client = awaited(server.base_url, rate_limit=LIMIT)
     await asyncio.gather(

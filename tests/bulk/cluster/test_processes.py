@@ -18,6 +18,7 @@ from gameball.sandbox import Sandbox
 from tests.bulk.cluster.kills import LIMIT, run_and_kill
 
 
+@pytest.mark.thorough
 def test_workers_killed_at_random_apply_each_row_once() -> None:
     outcome = run_and_kill(rows=2000, kills=3)
     assert list(outcome.violations(LIMIT)) == []
@@ -46,6 +47,7 @@ def test_workers_without_keys_fail_the_run_in_one_sentence(sandbox: Sandbox, dir
 PAGES = ("info/main/workers.html", "info/main/logs.html", "json/counts.json", "json/identity.json", "metrics", "health")
 
 
+@pytest.mark.thorough
 def test_no_key_and_no_row_reaches_the_scheduler_a_task_the_dashboard_or_the_folder(
     sandbox: Sandbox, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
