@@ -354,11 +354,11 @@ class Gameball(_Client[Sync]):
 
     def send(self, operation: Operation[T]) -> T:
         """Carry out an operation and give its value, as every resource method does."""
-        return loop_thread.run(self._delivery.send, operation)
+        return loop_thread.run(lambda: self._delivery.send(operation))
 
     def deliver(self, operation: Operation[T]) -> "Delivered[T]":
         """Carry out an operation and say how it went: the value, the attempts, the answer itself."""
-        return loop_thread.run(self._delivery.deliver, operation)
+        return loop_thread.run(lambda: self._delivery.deliver(operation))
 
     def close(self) -> None:
         """Close the connections. Twice is fine; a later call opens new ones."""

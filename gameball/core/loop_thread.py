@@ -265,9 +265,12 @@ def prepare() -> None:
     importlib.import_module("anyio._backends._asyncio")
 
 
-def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a coroutine function on this process's loop thread; see LoopThread.run()."""
-    return _loop_thread.run(lambda: function(*args, **kwargs))
+def run(function: Callable[[], Awaitable[T]]) -> T:
+    """Run a coroutine function on this process's loop thread; see LoopThread.run().
+
+    It takes no arguments, which would stand in this frame of every traceback: an OTP would show there.
+    """
+    return _loop_thread.run(function)
 
 
 def close(generator: AsyncGenerator[Any, None]) -> None:

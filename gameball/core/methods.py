@@ -125,7 +125,7 @@ class _Endpoint(_Method, Generic[T, P]):  # in this order: jedi counts no ParamS
         function = self._function
 
         def wait(*args: Any, **kwargs: Any) -> Any:
-            return loop_thread.run(function, instance, *args, **kwargs)
+            return loop_thread.run(lambda: function(instance, *args, **kwargs))
 
         return self._presented(wait, instance)
 
@@ -150,7 +150,7 @@ class Items(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         try:
-            while (chunk := loop_thread.run(anext, self._chunks, None)) is not None:
+            while (chunk := loop_thread.run(lambda: anext(self._chunks, None))) is not None:
                 yield from chunk
         finally:
             loop_thread.close(self._chunks)
@@ -214,7 +214,7 @@ class Managed(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        return loop_thread.run(self._manager.__aexit__, kind, error, traceback)
+        return loop_thread.run(lambda: self._manager.__aexit__(kind, error, traceback))
 
 
 def context_manager(function: Callable[Concatenate[Any, P], Managed[T]]) -> "_ContextManager[T, P]":

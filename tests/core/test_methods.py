@@ -327,7 +327,7 @@ def test_a_forsaken_plain_iterator_may_be_collected_on_the_loop_thread(waiting: 
         loop_thread.run(collect)
     finally:
         gc.enable()
-    loop_thread.run(asyncio.sleep, 0.01)
+    loop_thread.run(lambda: asyncio.sleep(0.01))
     assert waiting.ended_in == "gameball-loop"
 
 

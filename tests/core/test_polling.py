@@ -136,7 +136,7 @@ def test_a_plain_caller_gets_values_in_its_own_thread() -> None:
     seen: list[tuple[Any, str]] = []
     thread = threading.Thread(
         target=lambda: loop_thread.run(
-            until, [1, "end"], on_value=lambda value: seen.append((value, threading.current_thread().name))
+            lambda: until([1, "end"], on_value=lambda value: seen.append((value, threading.current_thread().name)))
         ),
         name="the caller's",
     )
@@ -152,4 +152,4 @@ def test_an_error_in_on_value_comes_through_a_plain_call_too() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        loop_thread.run(until, [1, 2], on_value=fail)
+        loop_thread.run(lambda: until([1, 2], on_value=fail))
