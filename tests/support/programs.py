@@ -124,7 +124,7 @@ class ForkServer:
 
     def __exit__(self, *_: object) -> None:
         self._control.close()
-        self._process.wait(5)
+        self._process.wait(30)
 
     @contextmanager
     def program(self, source: str, folder: Path, settings: Mapping[str, str]) -> Iterator[Program]:
