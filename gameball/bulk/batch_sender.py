@@ -15,7 +15,7 @@ from attrs import define
 
 from gameball.bulk.breaker import CircuitBreaker
 from gameball.bulk.rows import Request, Row, RowResult, RowState, Value
-from gameball.bulk.sender import MOST_TRIES, row_after_error
+from gameball.bulk.sender import MOST_TRIES, row_after_error, wrong_address
 from gameball.core.delivery import Delivery
 from gameball.core.operation import Absent, Different, Finding, Found, Operation
 from gameball.core.polling import NoProgressError, poll
@@ -239,8 +239,8 @@ class BatchSender:
                 finding = await self._delivery.look_up(sought.row.operation)
         except GameballError as error:
             sought.problem = error
-            if _is_fatal(error):
-                self._breaker.give_up(error)
+            if (reason := error if _is_fatal(error) else wrong_address(error)) is not None:
+                self._breaker.give_up(reason)
             return False
         if isinstance(finding, Found):
             sought.finding = finding

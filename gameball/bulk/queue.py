@@ -37,8 +37,13 @@ class Queue(Protocol):
         """Keep which batch rows have become part of."""
         ...
 
-    async def release(self, rows: Sequence[Row]) -> Sequence[RowResult]:
-        """Take back rows that this run sends no more, and give the results of those that no other run will send."""
+    async def release(self, rows: Sequence[Row], *, unheard: bool) -> Sequence[RowResult]:
+        """Take back rows that this run sends no more, and give the results of those that no other run will send.
+
+        Args:
+            rows: The rows.
+            unheard: Whether all that was sent in this run was answered by another server than the API.
+        """
         ...
 
     async def close(self) -> None:
@@ -138,8 +143,9 @@ class MemoryQueue:
     async def record_batch(self, rows: Sequence[Row]) -> None:
         """Nothing would remember it."""
 
-    async def release(self, rows: Sequence[Row]) -> Sequence[RowResult]:
+    async def release(self, rows: Sequence[Row], *, unheard: bool) -> Sequence[RowResult]:
         """Nothing remembers these rows: those that may have been applied need a review."""
+        del unheard
         in_doubt = [row for row in rows if row.in_doubt]
         results = [row.ended(RowState.NEEDS_REVIEW, error=row.error or OutcomeUnknownError()) for row in in_doubt]
         await self.commit_and_claim(results, (), 0)

@@ -18,9 +18,10 @@ from gameball.bulk.queue import Queue
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import Row, RowResult
 from gameball.bulk.sender import Sender
+from gameball.bulk.tally import Tally
 from gameball.core import loop_thread
 from gameball.core.delivery import Delivery
-from gameball.core.observers import Attempt, Observers, Tokens
+from gameball.core.observers import Observers, Tokens
 from gameball.core.retry import Budget
 from gameball.errors import BulkStoppedError, JournalError
 from gameball.settings import LONGEST
@@ -34,10 +35,6 @@ TOGETHER: Final = 0.03
 MOST_AHEAD: Final = 6
 """The most rows that have been claimed and wait for a worker, for each that can be in flight."""
 
-LOOK_UP: Final = "transactions.list"
-READS: Final = (LOOK_UP, "transactions.for_order", "batches.get")
-"""What a run sends beside its writes."""
-
 PROGRESS: Final = 0.1
 """Seconds between two calls of `on_progress`."""
 
@@ -48,36 +45,6 @@ class StopFlag(Protocol):
     def is_set(self) -> bool:
         """Whether it has been set."""
         ...
-
-
-class Tally:
-    """Keeps a report's figures that come from exchanges. An observer."""
-
-    def __init__(self, report: BulkReport, breaker: CircuitBreaker) -> None:
-        self.exchanges = 0
-        self.report = report
-        self._breaker = breaker
-        self._pauses, self._paused = report.pauses, report.paused
-        self._clock = asyncio.get_running_loop().time
-        self._began = self._clock() - report.seconds
-
-    def note(self, attempt: Attempt) -> None:
-        """Count an exchange that has ended."""
-        self._breaker.note(attempt)
-        self.exchanges += 1
-        if attempt.operation not in READS:
-            self.report.sent += 1
-        elif attempt.operation == LOOK_UP:
-            self.report.looked_up += 1
-        self.update()
-
-    def update(self) -> None:
-        """Bring what changes without an exchange up to date."""
-        self.report.pauses = self._pauses + self._breaker.pauses
-        self.report.paused = self._paused + self._breaker.paused
-        self.report.limit = self._breaker.limit
-        self.report.slowed_by = self._breaker.slowed_by
-        self.report.seconds = self._clock() - self._began
 
 
 class Runner:
@@ -304,7 +271,7 @@ class Runner:
     async def _release(self) -> Sequence[RowResult]:
         rows = list(self._ready)
         self._ready.clear()
-        return self._observed(await self._queue.release(rows)) if rows else ()
+        return self._observed(await self._queue.release(rows, unheard=self.tally.unheard)) if rows else ()
 
     def _observed(self, results: Sequence[RowResult]) -> Sequence[RowResult]:
         if results:
@@ -355,6 +322,7 @@ class Runner:
     async def _send(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
         self._sending += 1
         self._flying += len(rows)
+        self.tally.begin(rows)
         for row in rows:
             row.began = row.began or monotonic()
         try:

@@ -1,6 +1,7 @@
 """How rows reach the API: what a sender is, and the one that makes a single call of each row."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from gameball.bulk.breaker import CircuitBreaker
@@ -8,12 +9,14 @@ from gameball.bulk.rows import Row, RowResult, RowState
 from gameball.core.delivery import Delivery
 from gameball.core.retry import Disposition, classify
 from gameball.errors import (
+    APIError,
     ConcurrentRequestError,
     ConnectionFailedError,
     GameballError,
     RateLimitedError,
     TimedOutError,
     TransactionTimeTakenError,
+    UnexpectedAnswerError,
 )
 
 MOST_TRIES: Final = 10
@@ -22,6 +25,13 @@ MOST_TRIES: Final = 10
 
 PASSING: Final = (ConcurrentRequestError, ConnectionFailedError, RateLimitedError, TimedOutError)
 """What says nothing against a row: it was deferred, or not sent."""
+
+
+NO_ENDPOINT: Final = 3
+"""The code by which the API says that nothing is at an address; what a row lacks has codes of its own."""
+
+ABSENT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+"""The statuses of servers that know nothing of an address."""
 
 
 class Sender(Protocol):
@@ -78,8 +88,9 @@ def row_after_error(row: Row, error: GameballError, breaker: CircuitBreaker, *, 
     taken = isinstance(error, TransactionTimeTakenError) and error.not_found and row.time is not None
     row.in_doubt = row.in_doubt or (error.outcome != "not_applied" and not taken)
     spent = calm and row.tries >= MOST_TRIES
-    if classify(error) is Disposition.FATAL:
-        breaker.give_up(error)
+    reason = wrong_address(error) or error
+    if reason is not error or classify(error) is Disposition.FATAL:
+        breaker.give_up(reason)
     elif row.in_doubt:
         if calm:
             return row.ended(RowState.NEEDS_REVIEW, error=error)
@@ -88,3 +99,13 @@ def row_after_error(row: Row, error: GameballError, breaker: CircuitBreaker, *, 
     elif spent or not isinstance(error, PASSING):
         return row.ended(RowState.REJECTED, error=error)
     return row
+
+
+def wrong_address(error: GameballError) -> UnexpectedAnswerError | None:
+    """The reason to end a run whose rows get an answer that the API gives at no address of its own."""
+    if not isinstance(error, APIError):
+        return None
+    if error.code != NO_ENDPOINT and (error.code is not None or error.status not in ABSENT):
+        return None
+    _, state = error.args
+    return UnexpectedAnswerError(f"what answers at base_url is not the API ({error.message}); check base_url", state)

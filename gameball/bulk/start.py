@@ -12,8 +12,9 @@ from gameball.bulk.queue import MemoryQueue, Queue
 from gameball.bulk.reader import Reader, Rows, reader_of
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import KINDS
-from gameball.bulk.runner import Runner, Tally, prepared
+from gameball.bulk.runner import Runner, prepared
 from gameball.bulk.sender import CallSender, Sender
+from gameball.bulk.tally import Tally
 from gameball.core.delivery import Delivery
 from gameball.core.loop_thread import running_loop
 from gameball.core.methods import Async, Sync

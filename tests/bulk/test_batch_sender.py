@@ -167,7 +167,7 @@ async def test_a_failed_row_that_cannot_be_looked_up_needs_a_review(sandbox: San
         "response": {"successful": [], "failed": [{"playerUniqueId": "p0"}]},
     }
     sandbox.faults.arm("batches.get", Status(200, body))
-    sandbox.faults.arm("transactions.list", Html(404), times=9999)
+    sandbox.faults.arm("transactions.list", Html(403), times=9999)
     report = await client.with_options(timeouts=Timeouts(total=0.3)).bulk.run(pays(1), via="batches")
 
     assert report.needs_review == 1

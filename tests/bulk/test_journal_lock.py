@@ -181,7 +181,7 @@ def test_a_report_is_read_while_a_run_is_at_work(path: Path) -> None:
     with closing(filled(path)) as journal:
         claim(journal)
         with JournalReader(path) as reader:
-            assert (reader.contents.report.rows, reader.contents.started) == (4, True)
+            assert (reader.contents.report.rows, reader.contents.bound) == (4, True)
 
 
 def test_an_archived_journal_is_read_where_nothing_can_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_a_file_without_rows_cannot_be_reported(path: Path) -> None:
 def test_a_journal_whose_rows_never_left_is_nobodys(path: Path, other: Account) -> None:
     with closing(filled(path)) as journal:
         released = claim(journal)
-        journal.release(released)
+        journal.release(released, unheard=False)
     with closing(Journal(path)) as journal:
         journal.check(other)
         claim(journal)

@@ -30,6 +30,9 @@ from gameball.settings import Secret
 kind_named: Final[Mapping[str, type[Request]]] = {name: kind for kind, name in KINDS.items()}
 """The kinds of rows, by the word that a journal has for each."""
 
+NOBODY: Final = b""
+"""The account of a journal that no account has a claim to."""
+
 ENDED: Final = frozenset(RowState)
 """The statuses that rows can end in."""
 
@@ -80,7 +83,7 @@ class Contents:
         sending: How many rows are on their way, or were when a run broke off.
         kinds: What rows there are.
         in_batches: Whether rows of a batch are in doubt.
-        started: Whether any of its rows was ever claimed, and may have been sent.
+        bound: Whether it belongs to the account, and the address: any of its rows may have reached them.
     """
 
     salt: bytes
@@ -93,7 +96,7 @@ class Contents:
     sending: int
     kinds: frozenset[str]
     in_batches: bool
-    started: bool
+    bound: bool
 
     @classmethod
     def of(cls, database: sqlite3.Connection, path: Path) -> Self:
@@ -133,7 +136,7 @@ class Contents:
             sending=sum(one.rows for one in sums if one.status == "sending"),
             kinds=frozenset(one.operation for one in sums),
             in_batches=in_batches,
-            started=any(one.status != "pending" for one in sums),
+            bound=account != NOBODY and any(one.status != "pending" for one in sums),
         )
 
 

@@ -80,9 +80,9 @@ class JournalQueue:
         """Write down which batch rows have become part of."""
         await _in(self._thread, self._journal.record_batch, rows)
 
-    async def release(self, rows: Sequence[Row]) -> Sequence[RowResult]:
+    async def release(self, rows: Sequence[Row], *, unheard: bool) -> Sequence[RowResult]:
         """Write down that these were not sent; another run on the journal will send them."""
-        await _in(self._thread, self._journal.release, rows)
+        await _in(self._thread, self._journal.release, rows, unheard=unheard)
         return ()
 
     async def close(self) -> None:

@@ -93,6 +93,11 @@ RELEASE: Final = """
     UPDATE rows SET status = 'pending', transaction_time = NULL WHERE number IN (SELECT value FROM json_each(?))
 """
 
+UNBIND: Final = """
+    UPDATE run SET account = ? WHERE NOT EXISTS (SELECT * FROM rows WHERE status NOT IN ('pending', 'sending'))
+"""
+"""A row that has ended was settled with the API's word."""
+
 ROWS: Final = """
     SELECT '[' || group_concat(
         '[' || number || ',"' || kind || '",' || request || ',"' || status || '",' || json_quote(transaction_time)

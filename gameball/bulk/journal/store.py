@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from gameball.bulk.journal import schema
-from gameball.bulk.journal.contents import Account, Contents, check_version, file_of, kind_named
+from gameball.bulk.journal.contents import NOBODY, Account, Contents, check_version, file_of, kind_named
 from gameball.bulk.journal.history import History
 from gameball.bulk.journal.load import Columns, Loading
 from gameball.bulk.journal.lock import JournalLock
@@ -147,7 +147,7 @@ class Journal:
     def check(self, account: Account) -> None:
         """Refuse to work for another account, or at another address, than the one that may have its rows.
 
-        A journal none of whose rows was ever on its way is nobody's: a mistyped key binds nothing.
+        A journal none of whose rows has ever reached the API is nobody's: a mistyped key or address binds nothing.
 
         Raises:
             JournalError: It belongs to another one, or holds no rows yet.
@@ -156,7 +156,7 @@ class Journal:
         same_account = contents.account == account.hashed(contents.salt)
         if same_account and contents.base_url == account.base_url:
             return
-        if not contents.started:
+        if not contents.bound:
             with self._transaction():
                 self._database.execute(
                     "UPDATE run SET account = ?, base_url = ?", (account.hashed(contents.salt), account.base_url)
@@ -231,10 +231,15 @@ class Journal:
         with self._transaction():
             self._write_claims(rows)
 
-    def release(self, rows: Sequence[Row]) -> None:
-        """Write down that these were not sent. What is in doubt stays so, for whoever resumes."""
+    def release(self, rows: Sequence[Row], *, unheard: bool) -> None:
+        """Write down that these were not sent. What is in doubt stays so, for whoever resumes.
+
+        After a run that was unheard by the API the journal is nobody's, unless an earlier run has bound it.
+        """
         with self._transaction():
             self._database.execute(schema.RELEASE, (_to_json([row.index for row in rows if not row.in_doubt]),))
+            if unheard and not self.loaded.bound:
+                self._database.execute(schema.UNBIND, (NOBODY,))
 
     def _write_claims(self, rows: Sequence[Row]) -> None:
         claims = [(row.index, row.time.isoformat() if row.time else None, row.batch) for row in rows]

@@ -1,0 +1,59 @@
+"""What a run's exchanges come to: the figures of its report, and whether the API was heard in any of them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from gameball.bulk.breaker import CircuitBreaker
+from gameball.bulk.report import BulkReport
+from gameball.bulk.rows import Row
+from gameball.bulk.sender import ABSENT
+from gameball.core.observers import Attempt
+
+LOOK_UP: Final = "transactions.list"
+READS: Final = (LOOK_UP, "transactions.for_order", "batches.get")
+"""What a run sends beside its writes."""
+
+
+class Tally:
+    """Keeps a report's figures that come from exchanges. An observer."""
+
+    def __init__(self, report: BulkReport, breaker: CircuitBreaker) -> None:
+        self.exchanges = 0
+        self.report = report
+        self._breaker = breaker
+        self._elsewhere = True
+        self._unanswered = 0
+        """Writes on their way; those that were cancelled on it stay counted."""
+        self._pauses, self._paused = report.pauses, report.paused
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock() - report.seconds
+
+    @property
+    def unheard(self) -> bool:
+        """Whether every write, and whatever else was sent, was answered as servers do that are not the API."""
+        return self._elsewhere and self._unanswered == 0
+
+    def begin(self, rows: Sequence[Row]) -> None:
+        """Count the writes that these rows begin with: one for each kind that has not been sent yet."""
+        self._unanswered += len({type(row.request) for row in rows if not row.in_doubt})
+
+    def note(self, attempt: Attempt) -> None:
+        """Count an exchange that has ended."""
+        self._breaker.note(attempt)
+        self.exchanges += 1
+        self._elsewhere = self._elsewhere and attempt.status in ABSENT
+        if attempt.operation not in READS:
+            self.report.sent += 1
+            self._unanswered -= 1
+        elif attempt.operation == LOOK_UP:
+            self.report.looked_up += 1
+        self.update()
+
+    def update(self) -> None:
+        """Bring what changes without an exchange up to date."""
+        self.report.pauses = self._pauses + self._breaker.pauses
+        self.report.paused = self._paused + self._breaker.paused
+        self.report.limit = self._breaker.limit
+        self.report.slowed_by = self._breaker.slowed_by
+        self.report.seconds = self._clock() - self._began
