@@ -171,8 +171,9 @@ class Delivery:
         reconciliation = operation.reconciliation
         if reconciliation is None:
             raise refuse("operation", "must be one that can be looked up")
-        lookup = reconciliation.lookup()
-        finding = reconciliation.match(await self.send(evolve(lookup, headers={**lookup.headers, **UNCACHED})))
+        lookup = reconciliation.lookup(operation.transaction_id or "")
+        answer = await self.send(evolve(lookup, headers={**lookup.headers, **UNCACHED}))
+        finding = reconciliation.match(operation.body, answer)
         if isinstance(finding, GameballError):
             raise self.complete(finding, operation, 0)
         return finding
@@ -260,7 +261,7 @@ class Delivery:
                     if step.wait:
                         await asyncio.sleep(step.wait)
                     if step.restamp and call.operation.restamp is not None:
-                        call.request = codec.encode(call.operation.restamp(), self.headers)
+                        call.request = codec.encode(call.operation.restamp(call.operation), self.headers)
                     step = await self._send(call)
 
     async def _send(self, call: _Running[T]) -> Step:
@@ -287,7 +288,7 @@ class Delivery:
         """Look once whether the transaction is there."""
         state = call.state
         reconciliation = cast("Reconciliation[T]", call.operation.reconciliation)  # nothing else is looked up
-        lookup, outage = reconciliation.lookup(), self.outages.here()
+        lookup, outage = reconciliation.lookup(call.operation.transaction_id or ""), self.outages.here()
         try:
             async with asyncio.timeout_at(state.deadline), outage.look_up():
                 exchange, reading = await self._read_once(call, lookup)
@@ -298,17 +299,19 @@ class Delivery:
         except TimeoutError:
             none = Failure(fault=Fault.TIME, sent=False, reason="no look-up was answered in time")
             return state.after_look_up(none, asyncio.get_running_loop().time())
-        finding = reconciliation.match(reading.value) if isinstance(reading, Found) else reading
+        body = call.operation.body
+        finding = reconciliation.match(body, reading.value) if isinstance(reading, Found) else reading
         step = state.after_look_up(finding, asyncio.get_running_loop().time())
         self._report(lookup, state.look_ups, exchange, step)
         return await self._look_up_detail(call, reconciliation, step) if isinstance(step, Settled) else step
 
     async def _look_up_detail(self, call: _Running[T], reconciliation: Reconciliation[T], settled: Settled) -> Step:
         """Read once more what the list does not say; without an answer, what it said must do."""
-        detail, merge = reconciliation.detail, reconciliation.merge
-        if detail is None or merge is None:
+        if reconciliation.detail is None or reconciliation.merge is None:
             return settled
+        detail = reconciliation.detail(call.operation.body)
         exchange, reading = await self._read_once(call, detail)
+        merge = reconciliation.merge
         finding = merge(settled.value, reading.value) if isinstance(reading, Found) else Absent()
         step = call.state.after_detail(settled, finding)
         self._report(detail, 1, exchange, step)

@@ -61,15 +61,15 @@ class Reconciliation(Generic[T]):
     """How to find out whether a write without an answer was applied.
 
     Attributes:
-        lookup: Builds the read that shows whether it is there: few calls ever need it.
-        match: What the answer to it says, or why it says nothing; pure.
-        detail: A second read that knows the value better than the first.
+        lookup: Builds from a call's transaction id the read that shows whether it is there.
+        match: What the answer to it says of a call's body, or why it says nothing; pure.
+        detail: Builds from a call's body a second read that knows the value better than the first.
         merge: What both say together; pure. Different: the first one's row belongs to something else after all.
     """
 
-    lookup: "Callable[[], Operation[Any]]"
-    match: Callable[[Any], Finding[T] | GameballError]
-    detail: "Operation[Any] | None" = None
+    lookup: "Callable[[str], Operation[Any]]"
+    match: Callable[[Any, Any], Finding[T] | GameballError]
+    detail: "Callable[[Any], Operation[Any]] | None" = None
     merge: Callable[[T, Any], Finding[T]] | None = None
 
 
@@ -79,7 +79,7 @@ def _below_the_base(_: object, attribute: "Attribute[str]", value: str) -> None:
         raise refuse(attribute.name, "must start with / and hold neither query nor fragment")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # so that `call()` can copy its values at once
 class Operation(Generic[T]):
     """One call to the API. `T` is what it gives back.
 
@@ -94,7 +94,7 @@ class Operation(Generic[T]):
         signature: What signs it.
         transaction_id: The id under which the API takes the request only once, where there is one.
         reconciliation: How it is looked up, for writes that have such an id.
-        restamp: Builds it anew with another time, where the time is not the caller's.
+        restamp: Builds the call anew with another time, where the time is not the caller's.
         not_found_means_done: Whether the API's not-found, after a try of our own, means that it was done.
         check: What the caller can look at when the outcome stays unknown, in one sentence.
     """
@@ -110,9 +110,34 @@ class Operation(Generic[T]):
     signature: Signature = Signature.BOTH_KEYS
     transaction_id: str | None = None
     reconciliation: Reconciliation[T] | None = field(default=None, repr=False)
-    restamp: "Callable[[], Operation[T]] | None" = field(default=None, repr=False)
+    restamp: "Callable[[Operation[T]], Operation[T]] | None" = field(default=None, repr=False)
     not_found_means_done: bool = False
     check: str = field(default="", repr=False)
+
+    def call(
+        self,
+        *,
+        path: str | None = None,
+        query: Any = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        transaction_id: str | None = None,
+        restamp: "Callable[[Operation[T]], Operation[T]] | None" = None,
+    ) -> "Operation[T]":
+        """One call of the endpoint that this operation stands for: the same, with what this call alone has.
+
+        Nothing is checked again; a path comes of `path()`.
+        """
+        values = vars(self).copy()
+        values["query"], values["body"] = query, body
+        values["transaction_id"], values["restamp"] = transaction_id, restamp
+        if path is not None:
+            values["path"] = path
+        if headers is not None:
+            values["headers"] = headers
+        call: Operation[T] = object.__new__(type(self))
+        object.__setattr__(call, "__dict__", values)
+        return call
 
     @property
     def reads(self) -> bool:

@@ -5,7 +5,6 @@ First the pure builders, one for each endpoint; then the class whose methods han
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import date, datetime
-from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -13,7 +12,7 @@ from attrs import evolve
 
 from gameball.core.methods import Items, Managed, Mode, context_manager, endpoint, paginated
 from gameball.core.operation import Operation, Reconciliation, Replay, path
-from gameball.core.timestamps import stamped
+from gameball.core.timestamps import restamped, stamped
 from gameball.errors import HoldNotFoundError, UnexpectedAnswerError
 from gameball.models.shared import KeyedRequest, Merchant, Number, check_whole
 from gameball.models.transactions import (
@@ -48,122 +47,134 @@ SEEN_ROWS: Final = 20_000
 """How many rows an iteration remembers to give each once."""
 
 T = TypeVar("T")
-R = TypeVar("R", bound=KeyedRequest)
 
-# --- builders
-
-
-def cashback(request: CashbackRequest) -> Operation[CashbackReward]:
-    """POST /integrations/transaction/cashback."""
-    return _keyed("cashback", request, CashbackReward, lookup.cashback)
-
-
-def redeem(request: RedeemRequest) -> Operation[Redemption]:
-    """POST /integrations/transaction/redeem."""
-    return _keyed("redeem", request, Redemption, lookup.redeem)
-
-
-def refund(request: RefundRequest) -> Operation[OrderTransactions]:
-    """POST /integrations/transaction/refund."""
-    # The list shows the refund; only the order has all that the refund's own answer would have had.
-    order: Operation[Any] = evolve(for_order(request.original_transaction_id), returns=lookup.LookupOrder)
-    return _keyed("refund", request, OrderTransactions, lookup.refund, detail=order, merge=lookup.with_order)
-
-
-def manual(request: ManualRequest) -> Operation[ManualTransaction]:
-    """POST /integrations/transaction/manual."""
-    return _keyed("manual", request, ManualTransaction, lookup.manual)
-
-
-def hold(request: HoldRequest) -> Operation[Hold]:
-    """POST /integrations/transaction/hold."""
-    return Operation(
-        name="transactions.hold",
-        method="POST",
-        path="/integrations/transaction/hold",
-        body=stamped(request),
-        returns=Hold,
-        replay=Replay.NEVER,
-        check="check the player's balance; a hold that was made ends by itself, after ten minutes by default",
-    )
-
-
-def reverse_hold(hold_reference: str) -> Operation[None]:
-    """DELETE /integrations/transaction/hold/{holdReference}."""
-    return Operation(
-        name="transactions.reverse_hold",
-        method="DELETE",
-        path=path("/integrations/transaction/hold/{hold_reference}", hold_reference=hold_reference),
-        returns=type(None),
-        replay=Replay.SAFE,
-        not_found_means_done=True,
-        check="reversing it again is safe",
-    )
-
-
-def transaction_page(filters: TransactionFilter) -> Operation[TransactionPage]:
-    """GET /integrations/transaction/list."""
-    return Operation(
-        name="transactions.list",
-        method="GET",
-        path="/integrations/transaction/list",
-        query=filters,
-        returns=TransactionPage,
-        replay=Replay.SAFE,
-    )
+# --- endpoints: what all calls of one have in common
 
 
 def _with_id(transaction_id: str) -> Operation[Any]:
     """The list as evidence of whether a transaction is there."""
-    return evolve(transaction_page(TransactionFilter(transaction_id=transaction_id)), returns=lookup.LookupPage)
+    return _LOOK_UP.call(query=TransactionFilter(transaction_id=transaction_id))
 
 
-def for_order(order_id: str) -> Operation[OrderTransactions]:
-    """GET /integrations/order/{orderId}/transactions."""
-    return Operation(
-        name="transactions.for_order",
-        method="GET",
-        path=path("/integrations/order/{order_id}/transactions", order_id=order_id),
-        returns=OrderTransactions,
-        replay=Replay.SAFE,
-    )
+def _order_of(request: RefundRequest) -> Operation[Any]:
+    """The refunded order as evidence: the list shows the refund; only the order has all that its answer would have."""
+    return evolve(for_order(request.original_transaction_id), returns=lookup.LookupOrder)
 
 
-def create_coupon(request: CouponRequest) -> Operation[Coupon]:
-    """POST /integrations/transactions/coupon."""
-    return Operation(
-        name="transactions.create_coupon",
-        method="POST",
-        path="/integrations/transactions/coupon",
-        body=request,
-        returns=Coupon,
-        replay=Replay.NEVER,
-        check="look for a DiscountCode transaction of the player with transactions.list before asking for another",
-    )
-
-
-def _keyed(
-    name: str,
-    request: R,
-    returns: type[T],
-    match: Callable[[R, TransactionPage], lookup.Evidence[T]],
-    **second_read: Any,
+def _keyed_endpoint(
+    name: str, returns: type[T], match: Callable[[Any, TransactionPage], lookup.Evidence[T]], **second_read: Any
 ) -> Operation[T]:
-    """A write that the API takes once for its transaction id; stamped now unless the caller gave the time."""
+    """A write that the API takes once for its transaction id."""
     return Operation(
         name=f"transactions.{name}",
         method="POST",
         path=f"/integrations/transaction/{name}",
-        body=stamped(request),
         returns=returns,
         replay=Replay.BY_TRANSACTION_ID,
-        transaction_id=request.transaction_id,
-        reconciliation=Reconciliation(
-            lookup=partial(_with_id, request.transaction_id), match=partial(match, request), **second_read
-        ),
-        restamp=None if request.transaction_time else partial(_keyed, name, request, returns, match, **second_read),
+        reconciliation=Reconciliation(lookup=_with_id, match=match, **second_read),
         check="look for its transaction_id with transactions.list before sending it again",
     )
+
+
+_CASHBACK: Final = _keyed_endpoint("cashback", CashbackReward, lookup.cashback)
+_REDEEM: Final = _keyed_endpoint("redeem", Redemption, lookup.redeem)
+_REFUND: Final = _keyed_endpoint("refund", OrderTransactions, lookup.refund, detail=_order_of, merge=lookup.with_order)
+_MANUAL: Final = _keyed_endpoint("manual", ManualTransaction, lookup.manual)
+
+_HOLD: Final = Operation(
+    name="transactions.hold",
+    method="POST",
+    path="/integrations/transaction/hold",
+    returns=Hold,
+    replay=Replay.NEVER,
+    check="check the player's balance; a hold that was made ends by itself, after ten minutes by default",
+)
+_REVERSE_HOLD: Final[Operation[None]] = Operation(
+    name="transactions.reverse_hold",
+    method="DELETE",
+    path="/integrations/transaction/hold/{hold_reference}",
+    returns=type(None),
+    replay=Replay.SAFE,
+    not_found_means_done=True,
+    check="reversing it again is safe",
+)
+_LIST: Final = Operation(
+    name="transactions.list",
+    method="GET",
+    path="/integrations/transaction/list",
+    returns=TransactionPage,
+    replay=Replay.SAFE,
+)
+_LOOK_UP: Final = evolve(_LIST, returns=lookup.LookupPage)
+_FOR_ORDER: Final = Operation(
+    name="transactions.for_order",
+    method="GET",
+    path="/integrations/order/{order_id}/transactions",
+    returns=OrderTransactions,
+    replay=Replay.SAFE,
+)
+_COUPON: Final = Operation(
+    name="transactions.create_coupon",
+    method="POST",
+    path="/integrations/transactions/coupon",
+    returns=Coupon,
+    replay=Replay.NEVER,
+    check="look for a DiscountCode transaction of the player with transactions.list before asking for another",
+)
+
+# --- builders; a `fresh` request is one that nobody else has, so that it need not be copied for its time
+
+
+def cashback(request: CashbackRequest, *, fresh: bool = False) -> Operation[CashbackReward]:
+    """POST /integrations/transaction/cashback."""
+    return _keyed(_CASHBACK, request, fresh=fresh)
+
+
+def redeem(request: RedeemRequest, *, fresh: bool = False) -> Operation[Redemption]:
+    """POST /integrations/transaction/redeem."""
+    return _keyed(_REDEEM, request, fresh=fresh)
+
+
+def refund(request: RefundRequest, *, fresh: bool = False) -> Operation[OrderTransactions]:
+    """POST /integrations/transaction/refund."""
+    path(_FOR_ORDER.path, order_id=request.original_transaction_id)  # refused here, not when it is looked up
+    return _keyed(_REFUND, request, fresh=fresh)
+
+
+def manual(request: ManualRequest, *, fresh: bool = False) -> Operation[ManualTransaction]:
+    """POST /integrations/transaction/manual."""
+    return _keyed(_MANUAL, request, fresh=fresh)
+
+
+def hold(request: HoldRequest, *, fresh: bool = False) -> Operation[Hold]:
+    """POST /integrations/transaction/hold."""
+    return _HOLD.call(body=stamped(request, fresh=fresh))
+
+
+def reverse_hold(hold_reference: str) -> Operation[None]:
+    """DELETE /integrations/transaction/hold/{holdReference}."""
+    return _REVERSE_HOLD.call(path=path(_REVERSE_HOLD.path, hold_reference=hold_reference))
+
+
+def transaction_page(filters: TransactionFilter) -> Operation[TransactionPage]:
+    """GET /integrations/transaction/list."""
+    return _LIST.call(query=filters)
+
+
+def for_order(order_id: str) -> Operation[OrderTransactions]:
+    """GET /integrations/order/{orderId}/transactions."""
+    return _FOR_ORDER.call(path=path(_FOR_ORDER.path, order_id=order_id))
+
+
+def create_coupon(request: CouponRequest) -> Operation[Coupon]:
+    """POST /integrations/transactions/coupon."""
+    return _COUPON.call(body=request)
+
+
+def _keyed(endpoint: Operation[T], request: KeyedRequest, *, fresh: bool) -> Operation[T]:
+    """Stamped now, unless the caller gave the time."""
+    restamp = None if request.transaction_time else restamped
+    return endpoint.call(body=stamped(request, fresh=fresh), transaction_id=request.transaction_id, restamp=restamp)
 
 
 # --- the methods
@@ -218,7 +229,8 @@ class Transactions(Resource[Mode]):
                     mobile=mobile,
                     transaction_time=transaction_time,
                     merchant=merchant,
-                )
+                ),
+                fresh=True,
             )
         )
 
@@ -270,7 +282,8 @@ class Transactions(Resource[Mode]):
                     transaction_time=transaction_time,
                     merchant=merchant,
                     otp=otp,
-                )
+                ),
+                fresh=True,
             )
         )
 
@@ -322,7 +335,8 @@ class Transactions(Resource[Mode]):
                     mobile=mobile,
                     transaction_time=transaction_time,
                     otp=otp,
-                )
+                ),
+                fresh=True,
             )
         )
 
@@ -364,7 +378,8 @@ class Transactions(Resource[Mode]):
                     email=email,
                     mobile=mobile,
                     transaction_time=transaction_time,
-                )
+                ),
+                fresh=True,
             )
         )
 
@@ -425,7 +440,7 @@ class Transactions(Resource[Mode]):
         )
 
     async def _hold(self, request: HoldRequest) -> AsyncGenerator[Hold, None]:
-        held = await self._send(hold(request))
+        held = await self._send(hold(request, fresh=True))
         try:
             yield held
         except BaseException as error:
@@ -482,7 +497,8 @@ class Transactions(Resource[Mode]):
                     email=email,
                     mobile=mobile,
                     transaction_time=transaction_time,
-                )
+                ),
+                fresh=True,
             )
         )
 

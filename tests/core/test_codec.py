@@ -476,7 +476,7 @@ def test_a_look_up_takes_nothing_but_a_list_for_evidence(name: str, body: Any) -
     reconciliation = TRANSACTIONS[name].operation().reconciliation
     assert reconciliation is not None
     with pytest.raises(UnexpectedAnswerError):
-        decode(reconciliation.lookup(), answer(body))
+        decode(reconciliation.lookup("tra_1"), answer(body))
 
 
 @pytest.mark.parametrize("own", [123, 1.5, True, [], {}])
@@ -484,12 +484,12 @@ def test_an_id_that_came_back_as_a_number_is_no_evidence(own: Any) -> None:
     assert CASHBACK.reconciliation is not None
     row = {"gameballTransactionId": 1, "transactionId": own}
     with pytest.raises(UnexpectedAnswerError):
-        decode(CASHBACK.reconciliation.lookup(), answer({"transactions": [row], "count": 1}))
+        decode(CASHBACK.reconciliation.lookup("tra_1"), answer({"transactions": [row], "count": 1}))
 
 
 def test_an_id_that_came_back_as_text_is_evidence() -> None:
     assert CASHBACK.reconciliation is not None
-    page = decode(CASHBACK.reconciliation.lookup(), answer({"transactions": [TRANSACTIONS["cashback"].listed]}))
+    page = decode(CASHBACK.reconciliation.lookup("tra_1"), answer({"transactions": [TRANSACTIONS["cashback"].listed]}))
     assert page.transactions[0].transaction_id == CASHBACK.transaction_id
 
 

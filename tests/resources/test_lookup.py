@@ -425,9 +425,10 @@ def test_amounts_are_compared_as_they_are_whatever_the_callers_decimal_context(n
 def test_each_keyed_operation_looks_for_its_own_id() -> None:
     for operation in (cashback(CASHBACK), redeem(REDEEM), refund(REFUND), manual(ADDED)):
         assert operation.reconciliation is not None
-        assert operation.reconciliation.lookup().name == "transactions.list"
-        assert operation.reconciliation.lookup().query.transaction_id == operation.transaction_id == "tra_1"
-        assert operation.reconciliation.match(TransactionPage(transactions=())) == Absent()
+        look_up = operation.reconciliation.lookup(operation.transaction_id or "")
+        assert look_up.name == "transactions.list"
+        assert look_up.query.transaction_id == operation.transaction_id == "tra_1"
+        assert operation.reconciliation.match(operation.body, TransactionPage(transactions=())) == Absent()
 
 
 def test_only_a_refund_asks_its_order_too() -> None:
@@ -435,7 +436,7 @@ def test_only_a_refund_asks_its_order_too() -> None:
 
     assert reconciliation is not None
     assert reconciliation.detail is not None
-    assert reconciliation.detail.path == "/integrations/order/tra_0/transactions"
+    assert reconciliation.detail(REFUND).path == "/integrations/order/tra_0/transactions"
     assert reconciliation.merge is lookup.with_order
     others = (cashback(CASHBACK).reconciliation, redeem(REDEEM).reconciliation, manual(ADDED).reconciliation)
     assert [other and other.detail for other in others] == [None, None, None]
