@@ -46,13 +46,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parents[1] / ".cache" / "pycache")
 
-BROWSER = Path(__file__).parent / "browser"
+NAMED = {Path(__file__).parent / name for name in ("browser", "recipes")}
+"""The folders of tests that need more than Python and the extra `dev`: a browser, web servers, redis."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what needs a browser, unless it is named: `pytest tests/browser`."""
-    named = any(Path(argument.partition("::")[0]).resolve().is_relative_to(BROWSER) for argument in config.args)
-    return True if collection_path == BROWSER and not named else None
+    """Leave those out, unless they are named: `pytest tests/browser`."""
+    if collection_path not in NAMED:
+        return None
+    arguments = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    return None if any(argument.is_relative_to(collection_path) for argument in arguments) else True
 
 
 @pytest.fixture(autouse=True)

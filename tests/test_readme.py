@@ -16,6 +16,7 @@ from httpx import ASGITransport, AsyncClient
 from gameball import cli, errors
 from gameball.codes import CODES
 from gameball.sandbox import Sandbox
+from tests.support.pages import commands as typed, programs, without_programs
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -137,7 +138,7 @@ def commands(text: str) -> list[list[str]]:
 
 
 DOCS = [name for name in PAGES if name.startswith("docs/")]
-WITH_CODE = [name for name in DOCS if blocks(PAGES[name], "python")]
+WITH_CODE = [name for name in DOCS if blocks(without_programs(PAGES[name]), "python")]
 
 
 @pytest.mark.parametrize("page", WITH_CODE)
@@ -146,7 +147,7 @@ def test_a_page_of_the_docs_prints_what_it_says(page: str, monkeypatch: pytest.M
     with Sandbox() as sandbox:
         point_to(sandbox, monkeypatch)
         names: dict[str, Any] = {"__name__": page}
-        found = BLOCK.findall(PAGES[page])
+        found = BLOCK.findall(without_programs(PAGES[page]))
         for (language, code), (next_language, expected) in zip(found, [*found[1:], ("", "")], strict=True):
             if language == "python":
                 with redirect_stdout(StringIO()) as printed:
@@ -204,6 +205,30 @@ def test_commands_print_what_their_page_says(
                 cli.main()
             printed = capsys.readouterr()
             assert printed.out + printed.err == expected
+
+
+WITH_PROGRAMS = [name for name in DOCS if programs(PAGES[name])]
+
+
+def test_every_page_of_programs_has_its_recipe() -> None:
+    """The tests of `tests/recipes/` start them on the real servers, each page in the module of its name."""
+    modules = {file.stem for file in (ROOT / "tests/recipes").glob("test_*.py")}
+    assert modules == {f"test_{Path(page).stem.replace('-', '_')}" for page in WITH_PROGRAMS}
+
+
+@pytest.mark.parametrize("page", [name for name in DOCS if name.startswith("docs/how-to/")])
+def test_every_page_that_says_how_to_is_run(page: str) -> None:
+    assert page in {*WITH_PROGRAMS, *WITH_CODE, *WITH_COMMANDS, "docs/how-to/index.md"}
+
+
+@pytest.mark.parametrize("page", WITH_PROGRAMS)
+def test_every_program_is_started_or_imported_on_its_page(page: str) -> None:
+    """A program that nobody starts would be shown and never run."""
+    written = programs(PAGES[page])
+    started = "\n".join([*typed(PAGES[page]), *written.values()])
+    for name in written:
+        module = name.removesuffix(".py").replace("/", ".")
+        assert re.search(rf"\b({re.escape(module)}|{re.escape(module.rpartition('.')[2])})\b", started), name
 
 
 def test_every_error_and_every_code_is_in_the_table_of_errors() -> None:

@@ -1,0 +1,1 @@
+"""The programs of docs/how-to/, on the real servers."""
