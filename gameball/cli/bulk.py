@@ -138,6 +138,7 @@ def run(
                     ),
                     rows=expected.rows,
                     journal=journal,
+                    limit=limit,
                     origin=origin,
                     again=options_again(concurrency, rates, patience),
                     plan=plan_object(rows, expected, limit),
@@ -171,7 +172,7 @@ def resume(
     as_json
         Print one JSON object on stdout, and all else on stderr.
     """
-    with output_of("resume", as_json=as_json) as given, client_of(limit_of(rates), concurrency) as client:
+    with output_of("resume", as_json=as_json) as given, client_of(limit := limit_of(rates), concurrency) as client:
         return run_to_the_end(
             given,
             lambda show, stop: client.bulk.resume(
@@ -179,6 +180,7 @@ def resume(
             ),
             rows=0,
             journal=journal,
+            limit=limit,
             again=options_again(concurrency, rates, patience),
         )
 

@@ -12,13 +12,16 @@ from typing import Final, Self, TextIO, TypeVar
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.panel import Panel
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from gameball.bulk.report import KEPT, BulkPlan, BulkReport
+from gameball.bulk.rows import RowResult
 from gameball.cli.output import go_on_without_stdout, say
 from gameball.cli.rows_file import RowsFile
+from gameball.cli.throughput import Sparkline, Throughput, least_seconds
 from gameball.errors import printable
 from gameball.models.shared import Points
 from gameball.settings import RateLimit
@@ -96,18 +99,25 @@ def _about(ids: tuple[str, ...], verb: tuple[str, str], what: str) -> list[str]:
 
 
 class _Console(Console):
+    def __init__(self) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False)
+
     def on_broken_pipe(self) -> None:
         """Rich would end the program here."""
         raise BrokenPipeError
+
+    @property
+    def there(self) -> bool:
+        """Whether it is a terminal on which lines can be changed."""
+        return is_terminal(sys.stdout) and not self.is_dumb_terminal
 
 
 class Foot(AbstractContextManager["Foot"]):
     """Lines at the foot of a terminal, that change and go; nothing where there is no terminal, or no more."""
 
     def __init__(self) -> None:
-        console = _Console(highlight=False, markup=False, emoji=False)
-        there = is_terminal(sys.stdout) and not console.is_dumb_terminal
-        self._live = Live(console=console, auto_refresh=False, transient=True) if there else None
+        console = _Console()
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.there else None
 
     @property
     def there(self) -> bool:
@@ -141,17 +151,19 @@ class Foot(AbstractContextManager["Foot"]):
 
 
 class Display(AbstractContextManager["Display"]):
-    """A run as it goes: two lines that change on a terminal, a new one every few seconds elsewhere.
+    """A run as it goes: lines that change on a terminal, a new one every few seconds elsewhere.
 
     Attributes:
         latest: The last report that was shown.
     """
 
-    def __init__(self, rows: int, stop: threading.Event) -> None:
+    def __init__(self, rows: int, stop: threading.Event, limit: RateLimit | None = None) -> None:
         self.latest = BulkReport()
         self._rows = rows
         self._stop = stop
-        self._began: tuple[float, int] | None = None
+        self._limit = limit
+        self._first: BulkReport | None = None
+        self._throughput = Throughput()
         self._due = 0.0
         self._stopping = False
         self._reasons: set[str] = set()
@@ -162,31 +174,52 @@ class Display(AbstractContextManager["Display"]):
         """Show how far the run is."""
         self.latest = report
         now = monotonic()
-        if self._began is None:
-            self._began = now, report.settled
+        self._throughput.note(now, report.settled)
+        if self._first is None:
+            self._first = report
             self._due = now + INTERVAL
         if report.slowed_by is not None and (reason := str(report.slowed_by)) not in self._reasons:
             self._reasons.add(reason)
             say(f"slowing down: {reason}")
         if self._foot.there:
-            bar = Table.grid(padding=(0, 1))
-            bar.add_row(
-                ProgressBar(max(self._rows, report.rows), report.settled, width=40), self._progress(report, now)
-            )
-            self._foot.show(bar, Text(f"{states(report)}, {count(report.pauses, 'slow-down')}"))
+            self._foot.show(*self._lines(report))
         elif now >= self._due and sys.stdout is self._stream:
             self._due = now + INTERVAL
-            say(f"{self._progress(report, now)}: {states(report)}, {count(report.pauses, 'slow-down')}")
+            reduced = _reduced(report)
+            say(f"{self._progress(report)}: {_counts(report)}{f', {reduced}' if reduced else ''}")
         if self._stop.is_set() and not self._stopping:
             self._stopping = True
             say("stopping: what is in flight may take ten seconds to end; Ctrl-C once more stops at once")
 
-    def _progress(self, report: BulkReport, now: float) -> str:
-        began, before = self._began or (now, 0)
+    def _lines(self, report: BulkReport) -> Iterator[RenderableType]:
+        bar = Table.grid(Column(max_width=40), Column(no_wrap=True), padding=(0, 1))
+        bar.add_row(ProgressBar(max(self._rows, report.rows), report.settled), self._progress(report))
+        yield bar
+        if most := max(rates := self._throughput.rates, default=0):
+            bars = Table.grid(Column(max_width=40), Column(no_wrap=True), padding=(0, 1))
+            bars.add_row(Sparkline(rates), f"rows a second, {most:,.0f} at most")
+            yield bars
+        yield Text(_counts(report))
+        if reduced := _reduced(report):
+            because = "" if report.slowed_by is None else f": {report.slowed_by}"
+            yield _one_line(f"{reduced}{because}", "yellow")
+        if report.problems:
+            more = f" (and {report.problems_left_out:,} more)" if report.problems_left_out else ""
+            yield _one_line(f"last problem{more}: {_problem(report.problems[-1])}", "red")
+
+    def _progress(self, report: BulkReport) -> str:
         rows = max(self._rows, report.rows)
-        rate = (report.settled - before) / (now - began) if now > began else 0
-        left = f", {rate:,.0f}/s, {span((rows - report.settled) / rate)} left" if rate else ""
-        return f"{report.settled:,} of {rows:,} rows{left}"
+        progress = f"{report.settled:,} of {rows:,} rows"
+        if not (rate := self._throughput.rate):
+            return progress
+        return f"{progress}, {rate:,.0f}/s, {span(max((rows - report.settled) / rate, self._least(report, rows)))} left"
+
+    def _least(self, report: BulkReport, rows: int) -> float:
+        """The least time that the rate limit allows, with as many requests for each row as until now."""
+        first = self._first or report
+        requests = report.sent + report.looked_up - first.sent - first.looked_up
+        settled = max(report.settled - first.settled, 1)
+        return least_seconds(self._limit, (rows - report.settled) * requests / settled)
 
     def __enter__(self) -> Self:
         self._foot.__enter__()
@@ -196,22 +229,76 @@ class Display(AbstractContextManager["Display"]):
         self._foot.__exit__()
 
 
+def _reduced(report: BulkReport) -> str:
+    """How much may be in flight while trouble keeps that low."""
+    match report.limit:
+        case None:
+            return ""
+        case 0:
+            return "everything waits"
+        case limit:
+            return f"at most {limit:,} in flight"
+
+
+def _one_line(text: str, style: str) -> Text:
+    return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
+
+
 # --- at its end
 
 
 def show_end(report: BulkReport, rows: int, journal: Path | None) -> None:
-    """The report in a few lines; `rows` is how many there were to send."""
-    say(f"{report.settled:,} of {max(rows, report.rows):,} rows: {states(report)}")
-    say(
-        f"{count(report.points, 'point')}, {span(report.seconds)}, {count(report.sent, 'request')},"
-        f" {count(report.looked_up, 'look-up')}, {count(report.pauses, 'slow-down')}"
-    )
-    for problem in report.problems[:NAMED]:
-        say(f"  row {problem.index + 1}, {problem.state.replace('_', ' ')}: {problem.error}")
-    if (more := len(report.problems) + report.problems_left_out - NAMED) > 0:
-        say(f"  and {more:,} more")
+    """The report in a few lines, in a panel on a terminal; `rows` is how many there were to send."""
+    if not _showed_panel(report, rows):
+        say(f"{report.settled:,} of {max(rows, report.rows):,} rows: {states(report)}")
+        say(
+            f"{count(report.points, 'point')}, {span(report.seconds)}, {count(report.sent, 'request')},"
+            f" {count(report.looked_up, 'look-up')}, {count(report.pauses, 'slow-down')}"
+        )
+        for line in _problems(report):
+            say(f"  {line}")
     if report.problems and journal is not None:
         say(f"to write all of them to files: {command('report', journal)}")
+
+
+def _showed_panel(report: BulkReport, rows: int) -> bool:
+    console = _Console()
+    if not console.there:
+        return False
+    figures = Table.grid(Column(), Column(justify="right"), Column(), Column(justify="right"), padding=(0, 1))
+    for one, other in (
+        (("applied", report.applied), ("points", report.points)),
+        (("already applied", report.already_applied), ("requests", report.sent)),
+        (("rejected", report.rejected), ("look-ups", report.looked_up)),
+        (("to review", report.needs_review), ("slow-downs", report.pauses)),
+    ):
+        figures.add_row(one[0], f"{one[1]:,}", f"   {other[0]}", f"{other[1]:,}")
+    problems = [Text(printable(line), style="red") for line in _problems(report)]
+    rate = f", {report.settled / report.seconds:,.0f} a second" if report.seconds else ""
+    panel = Panel(
+        Group(figures, *([Text(""), *problems] if problems else [])),
+        title=Text(f"{report.settled:,} of {max(rows, report.rows):,} rows in {span(report.seconds)}{rate}"),
+        title_align="left",
+        border_style="yellow" if problems or report.left else "green",
+        expand=False,
+    )
+    try:
+        console.print(panel)
+    except (OSError, ValueError) as error:
+        go_on_without_stdout(error)
+        return False
+    return True
+
+
+def _problems(report: BulkReport) -> Iterator[str]:
+    """The first few problems, and how many more there are."""
+    yield from map(_problem, report.problems[:NAMED])
+    if (more := len(report.problems) + report.problems_left_out - NAMED) > 0:
+        yield f"and {more:,} more"
+
+
+def _problem(problem: RowResult) -> str:
+    return f"row {problem.index + 1}, {problem.state.replace('_', ' ')}: {problem.error}"
 
 
 def command(name: str, journal: Path, *options: str) -> str:
@@ -267,6 +354,10 @@ def states(report: BulkReport) -> str:
         f"{report.applied:,} applied, {report.already_applied:,} already applied, {report.rejected:,} rejected,"
         f" {report.needs_review:,} to review"
     )
+
+
+def _counts(report: BulkReport) -> str:
+    return f"{states(report)}, {count(report.pauses, 'slow-down')}"
 
 
 def span(seconds: float) -> str:

@@ -54,6 +54,7 @@ def run_to_the_end(
     rows: int,
     journal: Path | None,
     again: Sequence[str],
+    limit: RateLimit | None,
     origin: Origin | None = None,
     plan: Mapping[str, Any] | None = None,
 ) -> Exit:
@@ -68,7 +69,7 @@ def run_to_the_end(
         is_noted = True
         display.show(report)
 
-    with given.interrupts.stopping() as stop, Display(rows, stop) as display:
+    with given.interrupts.stopping() as stop, Display(rows, stop, limit) as display:
         try:
             outcome = send(show, stop)
         except KeyboardInterrupt:

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Final
+from typing import Any
 
 from gameball.bulk.journal import JournalReader
 from gameball.bulk.journal.history import Sample
 from gameball.cli.display import count, span, states
 from gameball.cli.objects import problem_object, report_object
 from gameball.cli.output import say
+from gameball.cli.throughput import Throughput
 from gameball.models.model import instant
-
-RECENT: Final = 10.0
-"""Seconds over which rows are counted for the rate."""
 
 
 def show_status(recorded: JournalReader, journal: Path) -> dict[str, Any]:
@@ -57,14 +55,12 @@ def show_status(recorded: JournalReader, journal: Path) -> dict[str, Any]:
 
 
 def _rate(samples: Sequence[Sample]) -> float | None:
-    """Rows that were settled in a second, lately."""
-    if not samples:
-        return None
-    last = samples[-1]
-    before = [one for one in samples if one.run == last.run and one.seconds <= last.seconds - RECENT]
-    first = before[-1] if before else next(one for one in samples if one.run == last.run)
-    seconds = last.seconds - first.seconds
-    return (last.settled - first.settled) / seconds if seconds > 0 else None
+    """Rows that were settled in a second, lately; None where that is not known."""
+    throughput = Throughput()
+    for sample in samples:
+        if sample.run == samples[-1].run:
+            throughput.note(sample.seconds, sample.settled)
+    return throughput.rate
 
 
 def runs_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
