@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Final, TextIO
 
+from gameball.bulk.columns import COLUMNS, NAMES, NUMBERS, OPERATION, cell_of
 from gameball.bulk.rows import KINDS, RowResult
-from gameball.cli.columns import COLUMNS, NAMES, NUMBERS, OPERATION, cell_of
 from gameball.errors import printable
 
 REASON: Final = ("row", "code", "message")

@@ -2,11 +2,12 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final, Protocol
 
-from gameball.cli.columns import OBJECTS, JsonObject, parse
+from gameball.bulk.columns import OBJECTS, JsonObject, parse
+from gameball.bulk.row_reader import BadCell, Pairs
 from gameball.cli.failed_rows import is_ours, unprotected
 from gameball.errors import InvalidRequestError
 from gameball.models.shared import refuse
@@ -21,6 +22,9 @@ csv.field_size_limit(LONGEST_CELL)  # the module's own limit is 128 KiB, for col
 
 SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """The first line of a CSV file by which Excel knows the delimiter."""
+
+BARE_QUOTE: Final = 'has a quote (") inside: put quotes around the cell, and double the one inside'
+"""The rule for a row in which not all quotes are doubled."""
 
 JSON_START: Final = re.compile(r"\s*(\{|\[\s*[{\]])")
 
@@ -56,7 +60,7 @@ class Format(Protocol):
         """Rows as they are written, each with the number of its first line."""
         ...
 
-    def pairs(self, record: Any) -> Sequence[tuple[str, Any]]:
+    def pairs(self, record: Any) -> Pairs:
         """A row's columns, by the names in the file, and their values, or None.
 
         Raises:
@@ -101,7 +105,7 @@ class Csv:
         except csv.Error as error:
             yield line, error
 
-    def pairs(self, record: list[str] | csv.Error) -> Sequence[tuple[str, Any]]:
+    def pairs(self, record: list[str] | csv.Error) -> Pairs:
         """The cells of a row by their titles."""
         if isinstance(record, csv.Error):
             raise refuse("the rest", f"is not CSV: {csv_reason(record)}")
@@ -110,14 +114,8 @@ class Csv:
             raise refuse("the row", f"has {len(record)} cells, and the first line names {width} columns")
         pairs = [(title, cell if cell.strip() else None) for title, cell in zip(self.titles, record, strict=False)]
         if '"' in self._lines.last and not self._regular.fullmatch("".join(self._lines.record)):
-            return [(title, BareQuote(cell) if cell and '"' in cell else cell) for title, cell in pairs]
+            return [(title, BadCell.of(cell, BARE_QUOTE) if cell and '"' in cell else cell) for title, cell in pairs]
         return [(title, unprotected(cell) if cell else cell) for title, cell in pairs] if self.ours else pairs
-
-
-class BareQuote(str):
-    """A cell with a quote inside, of a row in which not all quotes are doubled."""
-
-    __slots__ = ()
 
 
 def _recognised(line: str, delimiter: str, names: set[str]) -> tuple[int, int]:
@@ -154,7 +152,7 @@ class JsonLines:
             if line.strip():
                 yield self._lines.number, line
 
-    def pairs(self, record: str) -> Sequence[tuple[str, Any]]:
+    def pairs(self, record: str) -> Pairs:
         """The values of a row by their keys, those of an object inside with its own key before."""
         row = parse("the row", record)
         if not isinstance(row, JsonObject):

@@ -11,9 +11,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from gameball.bulk.batch_sender import START
+from gameball.bulk.columns import OPERATIONS
 from gameball.bulk.journal import Account, Journal
 from gameball.bulk.report import BulkReport
-from gameball.cli.columns import OPERATIONS
 from gameball.cli.origin import Origin
 from gameball.client import Gameball
 from gameball.errors import InvalidRequestError

@@ -1,6 +1,6 @@
 """Rows read from a file, CSV or JSON Lines.
 
-The columns are those of `gameball/cli/columns.py`; others are passed over, and named. In JSON a row is an object as on
+The columns are those of `gameball/bulk/columns.py`; others are passed over, and named. In JSON a row is an object as on
 the API's pages, a merchant an object inside it. Line items are a JSON list in both. A column `operation` gives each
 row's operation, where a file holds more than one kind.
 """
@@ -9,54 +9,28 @@ import csv
 import json
 import os
 import re
-import reprlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from gameball.bulk.report import SeenIds
-from gameball.bulk.rows import Request, amount_of
-from gameball.cli.columns import (
-    COLUMNS,
-    IDS,
-    NAMES,
-    OPERATION,
-    PRIVATE,
-    REQUIRED,
-    JsonObject,
-    is_utf8,
-    listed,
-    nearest,
-    request_of,
-    suggestion,
-)
+from gameball.bulk.columns import COLUMNS, IDS, NOT_UTF8, OPERATION, PRIVATE, JsonObject, is_utf8, request_of
+from gameball.bulk.row_reader import Pairs, RowReader
+from gameball.bulk.rows import KINDS, Request, amount_of
+from gameball.bulk.titles import Names, Wording, listed, options
 from gameball.cli.failed_rows import REASON
-from gameball.cli.formats import (
-    DELIMITERS,
-    JSON_START,
-    BareQuote,
-    Csv,
-    Format,
-    JsonLines,
-    Lines,
-    csv_reason,
-    is_one_document,
-)
+from gameball.cli.formats import DELIMITERS, JSON_START, Csv, Format, JsonLines, Lines, csv_reason, is_one_document
 from gameball.cli.input_file import BadRowsError, InputFile, temporary_files
 from gameball.cli.plausibility import Doubts
 from gameball.errors import InvalidRequestError, printable
 from gameball.models.shared import add, refuse
 from gameball.models.transactions import ManualRequest
 
-NAMED: Final = 20
-"""Bad rows, and columns that are passed over, that are named; other bad rows are counted."""
+LINES: Final = Wording("line", "--map", options, "its first line names")
 
-
-CACHED: Final = 1000
-"""Names of columns that are kept; a file in JSON may have any number of keys."""
+OTHER_ENCODING: Final = f"{NOT_UTF8}: --encoding names another one, for example cp1252"
 
 
 class RowsFile(AbstractContextManager["RowsFile"]):
@@ -97,12 +71,10 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             BadRowsError: It cannot be opened, or there is no such field, delimiter or encoding.
         """
         self._reset()
-        self._operation = operation
-        self._own_names = {theirs: NAMES.get(field, field) for theirs, field in (columns or {}).items()}
-        self._names = _Names(NAMES | self._own_names)
-        for theirs, field in self._own_names.items():
-            if field != OPERATION and field not in COLUMNS[operation]:
-                raise BadRowsError(_no_such_field(theirs, field, operation))
+        try:
+            self._names = Names(operation, columns)
+        except InvalidRequestError as error:
+            raise BadRowsError(error.message) from None
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
             raise BadRowsError(f"--delimiter takes one character, or tab, not {delimiter!r}")
         self._delimiter = delimiter
@@ -134,7 +106,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         pairs = rows.pairs(record)
         if isinstance(rows, Csv) and rows.ours:
             pairs = pairs[: -len(REASON)]
-        operation, given = self._given(pairs, set(), 0, Doubts())
+        operation, given = RowReader(self._names, LINES).given(pairs)
         read = {OPERATION, "otp", *COLUMNS[operation]}  # a password is never written down
         beside = [(title, value) for title, value in pairs if value is not None and self._names[title] not in read]
         return request_of(operation, given), {title: _as_text(value) for title, value in beside}
@@ -148,67 +120,40 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         self.form: list[str] = []
 
     def _rows(self, lines: Lines) -> Iterator[Request]:
-        bad = _BadRows(self.name)
         doubts = Doubts()
-        unseen = set(self._own_names)
+        place = 0
+
+        def note(name: str, title: str, _: Any, value: Any) -> None:
+            if name in IDS or name in PRIVATE:
+                doubts.check_text(place, printable(title), value, private=name in PRIVATE)
+
         rows = self._format(lines)
-        with SeenIds() as seen:
-            for line, record in rows.records():
-                pairs: Sequence[tuple[str, Any]] = ()
+        with RowReader(self._names, LINES, note) as reader:
+            self.passed_over = reader.passed_over
+            for place, record in rows.records():
+                pairs: Pairs = ()
                 try:
                     pairs = rows.pairs(record)
-                    operation, given = self._given(pairs, unseen, line, doubts)
-                    request = request_of(operation, given)
-                    first = seen.first(operation, request.transaction_id, at=line)
-                    if first != line:
-                        raise refuse("transaction_id", f"{request.transaction_id} stands on line {first} already")
+                    request = reader.request(place, pairs)
                 except InvalidRequestError as error:
-                    bad.add(line, error, {self._names[title]: title for title, _ in pairs})
+                    reader.refuse(place, _explained(error), pairs)
                 else:
+                    operation = KINDS[type(request)]
                     amount, before = amount_of(request) or 0, self.amounts[operation]
-                    doubts.check_row(line, request, amount, before, (cell for _, cell in pairs))
+                    doubts.check_row(place, request, amount, before, (cell for _, cell in pairs))
                     self.operations[operation] += 1
                     self.amounts[operation] = add(before, amount)
                     if isinstance(request, ManualRequest):
                         self.points += request.points or 0
                     yield request
-        bad.complain()
+        if complaint := reader.bad.complaint(self.name):
+            raise BadRowsError(complaint, reader.bad.rows)
         if not self.operations:
             raise BadRowsError(f"{self.name}: has no rows")
-        if unseen:
-            raise BadRowsError(f"{self.name}: no row has {listed(sorted(unseen))}, which --map names")
+        if reader.unseen:
+            raise BadRowsError(f"{self.name}: no row has {listed(sorted(reader.unseen))}, which --map names")
         doubts.ends_open = isinstance(rows, Csv) and not lines.last.endswith(("\n", "\r"))
         self.doubts = doubts.sentences()
-
-    def _given(
-        self, pairs: Iterable[tuple[str, Any]], unseen: set[str], line: int, doubts: Doubts
-    ) -> tuple[str, dict[str, Any]]:
-        """A row's operation, and the fields that have a value."""
-        names = self._names
-        named = [(names[title], title, value) for title, value in pairs]
-        operation, *others = [value for name, _, value in named if name == OPERATION and value is not None] or [
-            self._operation
-        ]
-        columns = COLUMNS.get(operation) if isinstance(operation, str) and not others else None
-        if columns is None:
-            raise refuse(OPERATION, f"must be one of {', '.join(COLUMNS)}, not {reprlib.repr(operation)}")
-        given: dict[str, Any] = {}
-        for name, title, value in named:
-            if unseen:
-                unseen.difference_update((title, printable(title)))
-            if value is None or name == OPERATION:
-                continue
-            if name in given:
-                raise refuse(name, "is given twice")
-            if name in columns:
-                if isinstance(value, BareQuote):
-                    raise refuse(name, 'has a quote (") inside: put quotes around the cell, and double the one inside')
-                given[name] = columns[name](name, value)
-                if name in IDS or name in PRIVATE:
-                    doubts.check_text(line, printable(title), given[name], private=name in PRIVATE)
-            elif title not in self.passed_over and len(self.passed_over) < NAMED:
-                self.passed_over.append(title)
-        return operation, given
 
     def _format(self, lines: Lines) -> Format:
         file = self._file
@@ -219,6 +164,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         head = file.head.decode(file.encoding, errors="ignore").lstrip("\ufeff")
         if not head.strip():
             raise BadRowsError(f"{self.name}: is empty")
+        known = self._names.known
         if file.suffix in (".json", ".jsonl", ".ndjson") or JSON_START.match(head):
             if is_one_document(head):
                 example = f"jq -c '.[]' {self.name}" if head.lstrip().startswith("[") else f"jq -c . {self.name}"
@@ -226,8 +172,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                 raise BadRowsError(f"{self.name}: {sentence}")
             if self._delimiter is not None:
                 raise BadRowsError(f"{self.name}: is JSON, and --delimiter is for CSV")
-            return JsonLines(lines, NAMES.keys() | NAMES.values() | self._own_names.keys())
-        known = NAMES.keys() | NAMES.values() | self._own_names.keys()
+            return JsonLines(lines, known)
         no_text = f"{self.name}: is no text: it has zero bytes" if "\0" in head else ""
         try:
             rows = Csv(lines, self._delimiter, known)
@@ -244,27 +189,17 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         """Refuse a file without the columns that are needed, or with one of them twice."""
         titles = rows.titles
         if not all(map(is_utf8, titles)):
-            raise BadRowsError(f"{self.name}: is not UTF-8 text: --encoding names another one, for example cp1252")
-        shown = listed(titles)
-        for theirs in self._own_names:
-            if theirs not in titles and theirs not in map(printable, titles):
-                near = nearest(theirs, titles)
-                guess = f"; perhaps {listed([near])} is meant" if near else ""
-                raise BadRowsError(f"{self.name}: has no column '{theirs}', which --map names, but {shown}{guess}")
-        names = [self._names[title] for title in titles]
-        for name in {OPERATION, *NAMES.values()}:
-            if names.count(name) > 1:
-                raise BadRowsError(f"{self.name}: has the column {name} twice")
-        missing = [name for name in REQUIRED[self._operation] if name not in names]
-        if OPERATION in names or not missing:  # with operations it depends on the row
-            return
+            raise BadRowsError(f"{self.name}: {OTHER_ENCODING}")
         if not any(titles):
             raise BadRowsError(f"{self.name}: line 1 is blank, and must name the columns")
-        delimiter = "" if len(titles) > 1 else _other_delimiter(titles[0])
-        raise BadRowsError(
-            f"{self.name}: lacks the column {missing[0]}; its first line names {shown}{delimiter};"
-            f" {suggestion(missing, titles)}"
-        )
+        hint = "" if len(titles) > 1 else _other_delimiter(titles[0])
+        if fault := self._names.fault(titles, LINES, hint):
+            raise BadRowsError(f"{self.name}: {fault}")
+
+
+def _explained(error: InvalidRequestError) -> InvalidRequestError:
+    """The error of a bad row in words for a file."""
+    return refuse(error.field or "", OTHER_ENCODING) if error.message.endswith(NOT_UTF8) else error
 
 
 def _as_text(value: Any) -> str:
@@ -277,53 +212,9 @@ def _plain(value: Any) -> Any:
     return list(map(_plain, value)) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
-class _Names(dict[str, str]):
-    """Our names of columns by those in a file; --map may name a column as messages show it."""
-
-    def __missing__(self, title: str) -> str:
-        name = self.get(printable(title), title)
-        if len(self) < CACHED:
-            self[title] = name
-        return name
-
-
-def _no_such_field(theirs: str, field: str, operation: str) -> str:
-    known = ", ".join(COLUMNS[operation])
-    near = nearest(field, COLUMNS[operation])
-    guess = f"; perhaps {near} is meant" if near else ""
-    return f"column {theirs} cannot be mapped to {field}: the fields of a {operation} are {known}{guess}"
-
-
 def _other_delimiter(title: str) -> str:
     """A hint at what may stand between the cells, where none of the usual characters does."""
     marks = Counter(re.findall(r"[^\w\s.\"'-]", title))
     return "".join(
         f"; for a file with {mark} between the cells: --delimiter '{mark}'" for mark, _ in marks.most_common(1)
     )
-
-
-class _BadRows:
-    """The bad rows of a file."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._lines: list[str] = []
-        self._rows: list[dict[str, object]] = []
-        self._count = 0
-
-    def add(self, line: int, error: InvalidRequestError, titles: Mapping[str, str]) -> None:
-        """Note a row; `titles` are the names of the columns in the file, by field."""
-        self._count += 1
-        if len(self._lines) < NAMED:
-            title = titles.get(error.field or "", error.field)
-            column = "" if title == error.field else f", column {title}"
-            self._lines.append(printable(f"  line {line}{column}: {error.message}"))
-            rule = error.message.removeprefix(f"{error.field} ")
-            self._rows.append({"line": line, "column": title, "field": error.field, "rule": rule})
-
-    def complain(self) -> None:
-        """Refuse the file if it has bad rows."""
-        if self._count:
-            more = [f"  and {self._count - NAMED:,} more"] if self._count > NAMED else []
-            headline = f"{self._name}: {self._count:,} bad row{'s' if self._count > 1 else ''}"
-            raise BadRowsError("\n".join([headline, *self._lines, *more]), self._rows)

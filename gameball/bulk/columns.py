@@ -1,25 +1,20 @@
-"""The columns of a file of rows: their names, and the rules for their cells.
+"""The columns of rows in files and tables: their names, and the rules for their cells.
 
 A column, in JSON a key, has the name of a field: ours (`player_unique_id`) or the API's (`playerUniqueId`). Those of a
 merchant are `merchant.unique_id`, `merchant.name`, `merchant.branch.unique_id` and `merchant.branch.name`.
 """
 
 import json
-import re
 import reprlib
-import shlex
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from typing import Any, Final, TypeAlias, TypeGuard
 
 import attrs
 
 from gameball.bulk.rows import KINDS, Request
 from gameball.core.converter import spelling, write
-from gameball.errors import printable
 from gameball.models.shared import MOST_DIGITS, Branch, Merchant, check_text, refuse
 from gameball.models.transactions import LineItem
 
@@ -35,6 +30,9 @@ class JsonObject(tuple[tuple[str, Any], ...]):
 
 # --- cells
 
+NOT_UTF8: Final = "is not UTF-8 text"
+"""The rule for bytes of a file that are something else."""
+
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
@@ -42,7 +40,7 @@ def _text(name: str, value: Any) -> str:
             return str(value)
         raise refuse(name, f"must be text or a whole number, not {reprlib.repr(value)}")
     if not is_utf8(value):
-        raise refuse(name, "is not UTF-8 text: --encoding names another one, for example cp1252")
+        raise refuse(name, NOT_UTF8)
     check_text(name, value)
     if value != value.strip():  # stripped, it would be another id
         raise refuse(name, "must not begin or end with white space")
@@ -176,7 +174,6 @@ NAMES: Final = {
 
 API_NAMES: Final = {ours: theirs for theirs, ours in NAMES.items()}
 
-
 NUMBERS: Final = frozenset({"amount", "redeemed_amount", "points"})
 """Columns of numbers."""
 
@@ -185,35 +182,6 @@ IDS: Final = frozenset(name for columns in COLUMNS.values() for name in columns 
 
 PRIVATE: Final = frozenset({"email", "mobile"})
 """Columns of what is known about a person, which no message repeats."""
-
-
-# --- titles that are not known
-
-
-def listed(titles: Iterable[str]) -> str:
-    """Titles as they were read, hidden characters shown; the first 20."""
-    shown = [f"'{printable(title)}'" for title in titles]
-    return ", ".join([*shown[:20], *(["..."] if len(shown) > 20 else [])])  # noqa: PLR2004 (what a reader looks through)
-
-
-def suggestion(missing: Sequence[str], titles: Sequence[str]) -> str:
-    """The options that would name the columns which are missing, by the titles that are most like theirs."""
-    near = {name: nearest(name, titles) or nearest(API_NAMES[name], titles) for name in missing}
-    found = [shlex.quote(f"{printable(title)}={name}") for name, title in near.items() if title]
-    if found:
-        return f"perhaps --map {' --map '.join(found)}"
-    return f"--map 'their title={missing[0]}' names a column that is called otherwise"
-
-
-def nearest(name: str, others: Iterable[str]) -> str | None:
-    """The one of the others that is most like a name, if one is."""
-    by_word = {_word(other): other for other in others}
-    return next((by_word[word] for word in get_close_matches(_word(name), by_word, n=1, cutoff=0.75)), None)
-
-
-def _word(title: str) -> str:
-    """A title without case, spaces, accents, punctuation and hidden characters."""
-    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKD", title)).casefold()
 
 
 # --- rows
