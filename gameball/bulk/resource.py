@@ -138,6 +138,7 @@ class Bulk(ResourceBase[Mode]):
         journal: str | os.PathLike[str],
         *,
         via: Via | None = None,
+        new_key: bool = False,
         concurrency: int = 64,
         patience: float = 300.0,
         lookup_time: float | None = None,
@@ -149,6 +150,8 @@ class Bulk(ResourceBase[Mode]):
         Args:
             journal: The file that the run kept.
             via: "calls" or "batches"; without it, as in the run before.
+            new_key: Whether this client may have another API key of the account than the run before. One applied row of
+                the journal is looked up first: the account must have it, with the same player and Gameball's id.
             concurrency: The most rows (of batches: look-ups) at a time; the client's `connections` bound it too.
             patience: Seconds that an outage may last before the run is stopped, and that a batch may make no progress
                 before its rows are looked up.
@@ -160,12 +163,19 @@ class Bulk(ResourceBase[Mode]):
                 and the report says how much is `left`.
 
         Raises:
-            JournalError: The journal cannot be used, and nothing was sent.
+            JournalError: The journal cannot be used, or is another account's, and nothing was sent.
+            GameballError: The look-up for `new_key` failed, and nothing was sent.
             BulkStoppedError: Keys or account were refused, an outage lasted longer than `patience`, or the journal
                 broke off; what was in flight has been settled.
         """
         runner = await self._start(
-            None, journal, via=via, concurrency=concurrency, patience=patience, lookup_time=lookup_time
+            None,
+            journal,
+            via=via,
+            concurrency=concurrency,
+            patience=patience,
+            lookup_time=lookup_time,
+            new_key=new_key,
         )
         return await runner.complete(on_progress, stop)
 

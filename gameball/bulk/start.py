@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from functools import partial
 from typing import Literal
 
 from gameball.bulk.batch_sender import START, BatchSender
 from gameball.bulk.breaker import CircuitBreaker, Resends
 from gameball.bulk.journal.contents import Account
 from gameball.bulk.journal.queue import JournalQueue
+from gameball.bulk.new_key import check_applied
 from gameball.bulk.queue import MemoryQueue, Queue
 from gameball.bulk.reader import Reader, Rows, reader_of
 from gameball.bulk.report import BulkReport
@@ -36,6 +38,7 @@ async def start(
     concurrency: int,
     patience: float,
     lookup_time: float | None,
+    new_key: bool = False,
 ) -> Runner:
     """Check everything, and load the journal; nothing is sent before the runner is asked for results.
 
@@ -49,6 +52,7 @@ async def start(
         concurrency: See `Bulk.run()`.
         patience: The same.
         lookup_time: The same.
+        new_key: See `Bulk.resume()`.
 
     Raises:
         InvalidRequestError: A row or an argument breaks a rule.
@@ -68,7 +72,12 @@ async def start(
     queue: Queue
     if journal is not None:
         queue, by_batches = await _open(
-            Account(api_key=delivery.credentials.api_key, base_url=address), journal, reader, via
+            delivery,
+            Account(api_key=delivery.credentials.api_key, base_url=address),
+            journal,
+            reader,
+            via,
+            new_key=new_key,
         )
         report = queue.report
         hint = f"resume it with the journal {os.fspath(journal)}"
@@ -92,11 +101,18 @@ async def start(
 
 
 async def _open(
-    account: Account, journal: str | os.PathLike[str], reader: Reader | None, via: Via | None
+    delivery: Delivery,
+    account: Account,
+    journal: str | os.PathLike[str],
+    reader: Reader | None,
+    via: Via | None,
+    *,
+    new_key: bool,
 ) -> tuple[JournalQueue, bool]:
     """The queue in a journal, and whether its rows go by batches."""
     try:
-        queue = await JournalQueue.open(journal, reader, account, via)
+        check = partial(check_applied, delivery, journal) if new_key else None
+        queue = await JournalQueue.open(journal, reader, account, via, check_applied=check)
     finally:
         if reader is not None:
             await reader.close()

@@ -150,6 +150,7 @@ def resume(
     journal: JournalFile,
     *,
     via: Via | None = None,
+    new_key: Flag = False,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
     rates: Rates = None,
     patience: Patience = DEFAULT_PATIENCE,
@@ -163,6 +164,8 @@ def resume(
         The file that recorded the run.
     via
         "calls" or "batches"; as in the run before by default.
+    new_key
+        The API key may be another one of the same account; one applied row is looked up first, to see that it is.
     concurrency
         The most rows in flight.
     rates
@@ -176,7 +179,13 @@ def resume(
         return run_to_the_end(
             given,
             lambda show, stop: client.bulk.resume(
-                journal, via=via, concurrency=concurrency, patience=patience, on_progress=show, stop=stop
+                journal,
+                via=via,
+                new_key=new_key,
+                concurrency=concurrency,
+                patience=patience,
+                on_progress=show,
+                stop=stop,
             ),
             rows=0,
             journal=journal,

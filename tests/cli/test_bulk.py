@@ -341,6 +341,24 @@ def test_a_journal_serves_its_own_account_and_its_own_rows_only(
     assert len(sandbox.requests) == 3
 
 
+def test_a_run_whose_key_was_rotated_goes_on_with_the_new_one(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    orders(6)
+    with Sandbox(db=tmp_path / "ledger.db") as before:
+        monkeypatch.setenv("GAMEBALL_BASE_URL", before.base_url)
+        before.faults.arm("transactions.cashback", Status(401, {"code": 10, "message": "rotated"}), nth=3, times=9)
+        assert bulk("run", "orders.csv", "--journal", "rewards.db", "--concurrency", "1") == 1
+    with Sandbox(db=tmp_path / "ledger.db", port=before.port, api_key="rotated-key") as sandbox:
+        monkeypatch.setenv("GAMEBALL_API_KEY", "rotated-key")
+        assert bulk("run", "orders.csv", "--journal", "rewards.db") == 2
+        assert "--new-key" in bulk.complained
+        assert bulk("resume", "rewards.db", "--new-key") == 0
+        assert "6 of 6 rows: 6 applied" in bulk.said
+        assert len(sandbox.ledger.transactions()) == 6
+        assert bulk("run", "orders.csv", "--journal", "rewards.db") == 0
+
+
 def test_a_journal_that_is_damaged_or_in_use_is_refused(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(300)
     assert bulk("run", "orders.csv", "--journal", "rewards.db") == 0

@@ -59,6 +59,16 @@ class Account:
         return hashlib.blake2b(key.encode(), salt=salt, digest_size=16).digest()
 
 
+@frozen(kw_only=True)
+class AppliedRow:
+    """A row that the journal's account has, as the journal knows it."""
+
+    number: int
+    transaction_id: str
+    player_unique_id: str
+    gameball_transaction_id: str
+
+
 @define
 class Sum:
     """Rows of one operation and status, added up."""

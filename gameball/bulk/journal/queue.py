@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, Self, TypeVar
 
-from gameball.bulk.journal.contents import Account, Contents
+from gameball.bulk.journal.contents import Account, AppliedRow, Contents
 from gameball.bulk.journal.store import Journal
 from gameball.bulk.reader import Reader
 from gameball.bulk.report import BulkReport
@@ -25,8 +25,24 @@ class JournalQueue:
         self._thread = thread
 
     @classmethod
-    async def open(cls, path: str | os.PathLike[str], rows: Reader | None, account: Account, via: str | None) -> Self:
+    async def open(
+        cls,
+        path: str | os.PathLike[str],
+        rows: Reader | None,
+        account: Account,
+        via: str | None,
+        *,
+        check_applied: Callable[[AppliedRow | None], Awaitable[object]] | None = None,
+    ) -> Self:
         """Open a journal, and fill it with rows where there are some.
+
+        Args:
+            path: Where it is.
+            rows: What to fill it with.
+            account: Whose it must be.
+            via: How rows are to be sent; None for as before.
+            check_applied: Refuses where another API key is not one of the journal's account, by a row that the account
+                has; without it every other key is refused.
 
         Raises:
             JournalError: It cannot be used, belongs to another account, or is made of other rows.
@@ -41,6 +57,9 @@ class JournalQueue:
         queue = cls(journal, thread)
         try:
             if rows is None or journal.contents is not None:
+                if check_applied is not None and journal.has_other_key(account):
+                    await check_applied(journal.applied_row())
+                    journal.bind(account)
                 journal.check(account)
             if rows is not None:
                 await queue._load(rows, account, via or "calls")

@@ -98,6 +98,12 @@ UNBIND: Final = """
 """
 """A row that has ended was settled with the API's word."""
 
+APPLIED: Final = """
+    SELECT number, transaction_id, player, gameball_transaction_id FROM rows WHERE gameball_transaction_id IS NOT NULL
+    ORDER BY request -> '$.email' IS NOT NULL OR request -> '$.mobile' IS NOT NULL, number LIMIT 1
+"""
+"""With an email or a mobile, the API may have put the player under another id."""
+
 ROWS: Final = """
     SELECT '[' || group_concat(
         '[' || number || ',"' || kind || '",' || request || ',"' || status || '",' || json_quote(transaction_time)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from attrs import evolve
 
 from gameball.bulk.journal import schema
-from gameball.bulk.journal.contents import NOBODY, Account, Contents, check_version, file_of, kind_named
+from gameball.bulk.journal.contents import NOBODY, Account, AppliedRow, Contents, check_version, file_of, kind_named
 from gameball.bulk.journal.history import History
 from gameball.bulk.journal.load import Columns, Loading
 from gameball.bulk.journal.lock import JournalLock
@@ -26,6 +27,7 @@ from gameball.core import converter, scalars
 from gameball.core.timestamps import stamps
 from gameball.errors import JournalError
 from gameball.models.shared import Points, written
+from gameball.models.transactions import OrderTransactions
 
 LAST: Final = 2**63 - 1
 """Behind every row."""
@@ -153,18 +155,43 @@ class Journal:
             JournalError: It belongs to another one, or holds no rows yet.
         """
         contents = self.loaded
-        same_account = contents.account == account.hashed(contents.salt)
-        if same_account and contents.base_url == account.base_url:
-            return
-        if not contents.bound:
-            with self._transaction():
-                self._database.execute(
-                    "UPDATE run SET account = ?, base_url = ?", (account.hashed(contents.salt), account.base_url)
-                )
-        elif not same_account:
-            raise JournalError(f"journal {self.path} belongs to another account: its API key is not this client's")
-        else:
+        if contents.bound and contents.base_url != account.base_url:
             raise JournalError(f"journal {self.path} belongs to {contents.base_url}, not to {account.base_url}")
+        if self.has_other_key(account):
+            raise JournalError(
+                f"journal {self.path} belongs to another account: its API key is not this client's (if it is an older"
+                " key of the same account, resume with new_key=True, or --new-key)"
+            )
+        if not contents.bound:
+            self.bind(account)
+
+    def has_other_key(self, account: Account) -> bool:
+        """Whether it belongs to another API key at the same address."""
+        contents = self.loaded
+        same_key = contents.account == account.hashed(contents.salt)
+        return contents.bound and contents.base_url == account.base_url and not same_key
+
+    def bind(self, account: Account) -> None:
+        """Make it this account's."""
+        hashed = account.hashed(self.loaded.salt)
+        with self._transaction():
+            self._database.execute("UPDATE run SET account = ?, base_url = ?", (hashed, account.base_url))
+        self.contents = evolve(self.loaded, account=hashed, base_url=account.base_url)
+
+    def applied_row(self) -> AppliedRow | None:
+        """A row that its account has, for certain; None where there is none with an id of Gameball's.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self.path):
+            row = self._database.execute(schema.APPLIED).fetchone()
+        if row is None:
+            return None
+        number, transaction_id, player, gameball_id = row
+        return AppliedRow(
+            number=number, transaction_id=transaction_id, player_unique_id=player, gameball_transaction_id=gameball_id
+        )
 
     def load(self) -> Loading:
         """Begin to take rows in; one that has its rows already only compares.
@@ -308,10 +335,19 @@ def _row(number: int, kind: str, request: dict[str, Any], *stored: str | None) -
 def columns_of(result: RowResult) -> Columns:
     """How a row ended, as a journal keeps it."""
     points = _as_text(result.points) if result.value is not None else None
-    gameball_id: str | None = getattr(result.value, "gameball_transaction_id", None)
     error = result.error
     kept = None if error is None else _to_json((type(error).__name__, vars(error))).decode()
-    return result.index, result.state, points, gameball_id, kept
+    return result.index, result.state, points, _gameball_id(result), kept
+
+
+def _gameball_id(result: RowResult) -> str | None:
+    """Gameball's id of what was applied; a refund's value is its whole order."""
+    value = result.value
+    if isinstance(value, OrderTransactions):
+        rows = value.order_transactions
+        ours = (row.gameball_transaction_id for row in rows if row.transaction_id == result.request.transaction_id)
+        return next(ours, None)
+    return None if value is None else value.gameball_transaction_id
 
 
 def _as_text(points: Points) -> str:
