@@ -105,6 +105,7 @@ def test_a_source_that_blocks_keeps_no_program_alive_that_has_stopped_waiting(ru
     assert (code, printed) == (0, "TimeoutError\nthe end")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("call", [PLAIN, IN_A_THREAD], ids=["plain", "awaited"])
 @pytest.mark.parametrize("end", ["sys.exit()", "os._exit(0)", "raise LookupError", "pass", "return"])
 def test_a_child_that_a_source_forks_ends_and_its_parent_goes_on(run: Run, call: str, end: str) -> None:

@@ -53,6 +53,7 @@ def test_a_bad_file_ends_the_demo_before_anything_is_shown(tmp_path: Path) -> No
     assert "No such file" in text.getvalue()
 
 
+@pytest.mark.thorough
 def test_an_order_that_the_api_refuses_is_no_proof(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     same = "2019-09-19T16:14:09Z"

@@ -46,6 +46,7 @@ def test_the_first_interrupt_lets_what_is_in_flight_end_and_says_how_to_go_on(sa
     assert set(times(sandbox).values()) == {1}
 
 
+@pytest.mark.thorough
 def test_the_second_interrupt_ends_a_run_at_once_and_each_row_is_sent_once(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(60)
     sandbox.faults.arm("transactions.cashback", Delay(8), effect="after", times=20)
@@ -65,6 +66,7 @@ def test_the_second_interrupt_ends_a_run_at_once_and_each_row_is_sent_once(sandb
     assert sorted(times(sandbox).values()) == [1] * 60
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_from_elsewhere_ends_a_run_like_an_interrupt(
     sandbox: Sandbox, bulk: Bulk, number: signal.Signals
@@ -310,6 +312,7 @@ def test_a_run_without_any_output_ends_as_any_other(
     sys.stderr.close()  # which is nowhere now
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("output", ["a full disk", "nothing", "a pipe without a reader"])
 def test_a_program_whose_output_fails_sends_all_rows_and_says_so(sandbox: Sandbox, output: str) -> None:
     orders(5)
@@ -334,6 +337,7 @@ def test_a_program_whose_output_fails_sends_all_rows_and_says_so(sandbox: Sandbo
     assert len(times(sandbox)) == 5
 
 
+@pytest.mark.thorough
 def test_a_terminal_that_is_closed_stops_the_display_not_the_run(sandbox: Sandbox) -> None:
     orders(60)
     sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=60)

@@ -39,6 +39,7 @@ async def acashback(client: AsyncGameball, transaction_id: str) -> CashbackRewar
 # --- many at once
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("connections", "attempt"), [(100, 10.0), (5, 0.8)])
 async def test_300_awaited_calls_at_once_take_turns_and_none_times_out(
     server: Server, awaited: MakeAwaited, connections: int, attempt: float

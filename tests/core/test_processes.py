@@ -326,6 +326,7 @@ asyncio.run(main())
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("source", ENDINGS.values(), ids=ENDINGS)
 def test_an_unclosed_client_lets_the_interpreter_end_well_and_without_a_word(
     server: Server, start: Start, source: str

@@ -162,6 +162,7 @@ def open_files() -> int:
     return len(list(FILES.iterdir()))
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not FILES.is_dir(), reason="counts open files as Linux lists them")
 @pytest.mark.parametrize("one_client", [True, False], ids=["one client", "a client each"])
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio's own, for a loop that was closed over open sockets

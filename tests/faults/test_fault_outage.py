@@ -69,6 +69,7 @@ async def test_a_client_recovers_when_the_server_comes_back_on_its_port(make: Ma
         assert len(sandbox.ledger.transactions(transaction_id="t1")) == 1
 
 
+@pytest.mark.thorough
 @EACH_OUTAGE
 async def test_writes_are_bounded_by_their_tries_and_by_the_time_for_look_ups(
     till: Till, keyed: str, outage: faults.Fault

@@ -257,6 +257,7 @@ plausible = st.fixed_dictionaries(
 bodies = plausible | st.dictionaries(st.sampled_from(FIELDS), anything) | anything
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(calls=st.lists(st.tuples(st.sampled_from([*POSTS, "transactions/coupon"]), bodies), min_size=1, max_size=12))
 async def test_no_body_makes_the_sandbox_fail_and_its_books_always_add_up(calls: list[tuple[str, Any]]) -> None:

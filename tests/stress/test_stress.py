@@ -12,6 +12,7 @@ pytestmark = pytest.mark.many_cases
 SCALE = 0.3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_seed_breaks_a_promise(name: str) -> None:
     result = run(name, 1, SCALE)
