@@ -116,7 +116,11 @@ class Recipe:
         (command,) = [line for line in pages.commands(self._text) if line.startswith(beginning)]
         return command
 
-    def run(self, beginning: str) -> str:
+    def file(self, name: str) -> str:
+        """A file of the page."""
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def run(self, beginning: str, seconds: float = 100.0) -> str:
         """What a command of the page prints; it must succeed."""
         ended = subprocess.run(
             shlex.split(self.command(beginning)),
@@ -124,7 +128,7 @@ class Recipe:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -148,7 +152,7 @@ class Recipe:
         """Start a command of the page that serves on port 8000, on a free one; give it and its URL once it listens."""
         port = free_port()
         with self.start(beginning, port=str(port), **options) as server:
-            until(lambda: not server.running or _listens(port), f"{server.command} listens")
+            until(lambda: not server.running or listens(port), f"{server.command} listens")
             assert server.running, server.output
             yield server, f"http://127.0.0.1:{port}"
 
@@ -163,7 +167,7 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.5):
         return True
     return False

@@ -1,0 +1,70 @@
+"""docs/how-to/celery.md."""
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+from gameball.sandbox import Sandbox, faults
+from tests.recipes.recipe import Recipe, Server, rewarded, until
+
+
+@pytest.fixture
+def recipe(recipe: Recipe, redis: str) -> Recipe:
+    recipe.settings = {"REDIS_URL": redis, "VISIBILITY_TIMEOUT": "4"}
+    return recipe
+
+
+class Worker:
+    """The page's worker, which is started anew after it was killed."""
+
+    def __init__(self, recipe: Recipe, stack: ExitStack) -> None:
+        self._recipe, self._stack = recipe, stack
+        self.kills: list[str] = []
+        self.start()
+
+    def start(self) -> None:
+        self._server: Server = self._stack.enter_context(self._recipe.start("celery"))
+
+    def kill_a_process(self) -> None:
+        """SIGKILL for one of the processes that run the tasks."""
+        until(lambda: bool(self._server.children), "the worker has processes")
+        os.kill(random.choice(self._server.children), signal.SIGKILL)  # noqa: S311 (not for secrets)
+        self.kills.append("a process")
+
+    def kill_all(self) -> None:
+        """SIGKILL for the worker and its processes."""
+        self._server.kill()
+        self.kills.append("all")
+        self.start()
+
+
+@pytest.fixture
+def worker(recipe: Recipe) -> Iterator[Worker]:
+    with ExitStack() as stack:
+        yield Worker(recipe, stack)
+
+
+def test_two_hundred_tasks_whose_workers_are_killed_ten_times_reward_once_each(
+    recipe: Recipe, worker: Worker, sandbox: Sandbox
+) -> None:
+    sandbox.faults.random(
+        0.4, operations={"transactions.cashback"}, choices=[(faults.Delay(0.4), "after"), (faults.Close(), "after")]
+    )
+    with ThreadPoolExecutor(1) as pool:
+        shop = pool.submit(recipe.run, "python shop.py")
+        moments = sorted(random.sample(range(1, 190), 10))
+        while moments:
+            until(lambda: shop.done() or len(rewarded(sandbox)) >= moments[0], "so many are rewarded", 60)
+            worker.kill_all() if len(moments) in (4, 8) else worker.kill_a_process()
+            moments.pop(0)
+        printed = shop.result()
+    assert worker.kills.count("all") == 2
+    assert len(worker.kills) == 10
+    assert sum(request.operation == "transactions.cashback" for request in sandbox.requests) > 201  # some, twice
+    assert printed == recipe.file("shop.txt")
+    assert rewarded(sandbox) == {f"order-{number}": 1 for number in range(200)}
