@@ -196,7 +196,7 @@ def base_url(given: str | None, *, allow_http: bool) -> str:
         raise _bad_url("must start with https:// and name a host")
     if url.username is not None or set(text) & {"?", "#"} or any(map(_unprintable, text)):
         raise _bad_url("must be scheme, host and path only, without user, query, fragment or white space")
-    if url.scheme == "http" and not (allow_http or _http_is_allowed()) and not _is_loopback(url):
+    if url.scheme == "http" and not (allow_http or _http_is_allowed()) and not is_loopback(text):
         raise _bad_url("must be https: keys do not travel in the clear, except to this machine or with allow_http=True")
     return text.rstrip("/")
 
@@ -212,13 +212,24 @@ def proxy(given: str | Secret | None, *, base_url: str, allow_http: bool) -> Sec
     address = sealed(given)
     if not isinstance(address, Secret) or not _is_http(address):
         raise InvalidRequestError("proxy must be an http:// or https:// address", field="proxy")
-    loopback = _is_loopback(urlsplit(address.reveal()))
+    loopback = is_loopback(address.reveal())
     if base_url.startswith("http:") and not (allow_http or _http_is_allowed()) and not loopback:
         raise InvalidRequestError(
             "proxy must be on this machine where base_url is plain http: keys do not travel to another in the clear",
             field="proxy",
         )
     return address
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is of this machine's own."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_http(address: Secret) -> bool:
@@ -311,16 +322,6 @@ def _http_is_allowed() -> bool:
 
 def _unprintable(character: str) -> bool:
     return not "!" <= character <= "~"
-
-
-def _is_loopback(url: SplitResult) -> bool:
-    host = url.hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bad_url(rule: str) -> InvalidRequestError:

@@ -138,7 +138,9 @@ def commands(text: str) -> list[list[str]]:
 
 
 DOCS = [name for name in PAGES if name.startswith("docs/")]
-WITH_CODE = [name for name in DOCS if blocks(without_programs(PAGES[name]), "python")]
+OF_TESTS = "docs/testing.md"
+"""Its examples are tests: `tests/test_testing.py` has pytest run them."""
+WITH_CODE = [name for name in DOCS if blocks(without_programs(PAGES[name]), "python") and name != OF_TESTS]
 
 
 @pytest.mark.parametrize("page", WITH_CODE)

@@ -20,6 +20,7 @@ from gameball.bulk.tally import Tally
 from gameball.core.delivery import Delivery
 from gameball.core.loop_thread import running_loop
 from gameball.core.methods import Async, Sync
+from gameball.core.operation import Signature
 from gameball.models.shared import check_whole, refuse
 from gameball.settings import LONGEST
 
@@ -66,7 +67,7 @@ async def start(
     _check_seconds("patience", patience)
     if lookup_time is not None:
         _check_seconds("lookup_time", lookup_time)
-    delivery.credentials.require("api_key", "secret_key")
+    delivery.check(Signature.BOTH_KEYS)
     kinds = tuple(START) if via == "batches" else tuple(KINDS)
     reader = None if rows is None else reader_of(rows, mode, kinds)
     queue: Queue

@@ -32,7 +32,7 @@ from gameball.core.retry import (
 )
 from gameball.core.scalars import UnreadableError
 from gameball.core.transport import Transport
-from gameball.errors import CredentialsError, GameballError, Outcome, printable
+from gameball.errors import GameballError, Outcome, printable
 from gameball.models.shared import refuse
 from gameball.settings import Credentials, Retries, Timeouts
 
@@ -138,6 +138,14 @@ class Delivery:
     rate_limiter: RateLimiter | None = None
     waits: Waits = STANDARD
 
+    def check(self, signature: Signature) -> None:
+        """Refuse what cannot be sent, before a call or a bulk run begins. The pytest plugin refuses more.
+
+        Raises:
+            CredentialsError: A key that such requests are signed with is not there.
+        """
+        self.credentials.require(*_NEEDED[signature])
+
     async def send(self, operation: Operation[T]) -> T:
         """The value of the call; see `deliver()`."""
         call = await self._carry_out(operation)
@@ -190,7 +198,10 @@ class Delivery:
         return error
 
     async def _carry_out(self, operation: Operation[T], *, in_doubt: bool = False) -> _Running[T]:
-        self._require_keys(operation)
+        try:
+            self.check(operation.signature)
+        except GameballError as error:
+            raise self.complete(error, operation, 0) from None
         if in_doubt and operation.reconciliation is None:
             raise refuse("in_doubt", "is for operations that can be looked up")
         call = _Running(
@@ -342,12 +353,6 @@ class Delivery:
             return Exchange(await self.transport.exchange(request, deadline, self.timeouts), clock() - began, queued)
         finally:
             self.rate_limiter.release()
-
-    def _require_keys(self, operation: Operation[Any]) -> None:
-        try:
-            self.credentials.require(*_NEEDED[operation.signature])
-        except CredentialsError as error:
-            raise self.complete(error, operation, 0) from None
 
     def _masked(self, text: str, operation: Operation[Any]) -> str:
         for word in codec.private_words(operation):

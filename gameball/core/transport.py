@@ -60,12 +60,12 @@ class Transport:
     ) -> None:
         if not isinstance(session, aiohttp.ClientSession | None):
             raise refuse("session", f"must be a ClientSession of aiohttp's, not {type(session).__name__}")
-        self._base_url = base_url
+        self.base_url = base_url
         self._credentials = credentials
         self._timeouts = timeouts
         self._connections = connections
         self._user_session = session
-        self._proxy = proxy
+        self.proxy = proxy
         # aiohttp hands a session's own headers to a proxy in the clear, before any tunnel is up: there, and to a
         # user's session, the keys go with each request instead.
         self._signs_sessions = session is None and proxy is None
@@ -128,13 +128,13 @@ class Transport:
             return Failure(fault=Fault.UNUSABLE, sent=False, reason=obstacle)
         response = await sessions.session(request.signature, fresh=request.fresh).request(
             request.method,
-            URL(self._base_url + request.target, encoded=True),
+            URL(self.base_url + request.target, encoded=True),
             data=tracker.body,
             headers=self._beside_the_sessions(request),
             allow_redirects=False,
             raise_for_status=False,
             timeout=timeout,
-            proxy=None if self._proxy is None else self._proxy.reveal(),
+            proxy=None if self.proxy is None else self.proxy.reveal(),
             ssl=self._tls,
             middlewares=(tracker,),
         )
@@ -201,7 +201,7 @@ class Transport:
         """What is wrong where no network is to blame; the debug log has its type, its place and its own words."""
         place = traceback.extract_tb(error.__traceback__)[-1]
         words = self._credentials.redact(str(error))
-        if self._proxy is not None and "@" in self._proxy.reveal():
+        if self.proxy is not None and "@" in self.proxy.reveal():
             words = "(not shown: the proxy's password may be in it)"
         logger.debug("%s in %s:%s: %s", type(error).__name__, place.filename, place.lineno, printable(words))
         if sys.is_finalizing() or (isinstance(error, RuntimeError) and "shutdown" in str(error)):

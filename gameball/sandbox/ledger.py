@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+from gameball.sandbox.assertions import LedgerAssertions
 from gameball.sandbox.clock import Clock, loaded, stored
 from gameball.sandbox.entries import Entry, Movement, TransactionDetails, insert, select, where
 from gameball.sandbox.history import Filters, count, order_of, page_of
@@ -45,7 +46,7 @@ class Coupon:
     expires: datetime
 
 
-class Ledger:
+class Ledger(LedgerAssertions):
     """The points of every player of every account, by the terms that hold at the time.
 
     A player exists from his first line on. Each method is one sqlite transaction: refused means unwritten.
