@@ -7,6 +7,7 @@ import attrs
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
+from gameball.models.generated import checked
 from gameball.models.model import Model
 from gameball.models.shared import OpenEnum, a, refuse, text, whole
 from gameball.settings import Secret
@@ -35,6 +36,7 @@ class ClientStatus(OpenEnum):
     UNINSTALL = "uninstall"
 
 
+@checked
 @frozen(kw_only=True)
 class ClientRequest:
     """A new client of a partner."""
@@ -65,6 +67,7 @@ def _if_set(rule: Any) -> Any:
 _Text = str | Literal[Unset.UNSET] | None
 
 
+@checked
 @frozen(kw_only=True)
 class ClientUpdate:
     """What changes of a client: fields left UNSET stay as they are, None sets to null."""

@@ -5,19 +5,18 @@ construction, before anything is sent. The converters beside them bring a value 
 they do not understand for the validators to refuse.
 """
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
-from functools import cache
 from operator import index
 from typing import Any, Final, Self, TypeAlias, cast
 
-from attrs import Attribute, field, fields, frozen
+from attrs import Attribute, field, frozen
 from attrs.converters import optional as if_given
 from attrs.validators import optional
 
 from gameball.errors import InvalidRequestError
+from gameball.models.generated import Rule, checked, copier, surely_taken
 from gameball.models.model import Model
 
 Number: TypeAlias = Decimal | int | float
@@ -101,12 +100,12 @@ def _fold(word: str) -> str:
 
 def decimal(value: Number) -> Decimal:
     """A number as the decimal that was written down, without an exponent where Decimal allows it."""
-    if type(value) is Decimal and "E" not in written(value):
-        return value
     if isinstance(value, float):
         value = Decimal(float.__repr__(value))
-    elif not isinstance(value, Decimal | bool) and isinstance(count := integer(value), int):
+    elif not isinstance(value, (Decimal, bool)) and isinstance(count := integer(value), int):
         value = Decimal(count)
+    if type(value) is Decimal and "E" not in written(value):
+        return value
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= MOST_DIGITS:
         return Decimal(format(value, "f"))
     return cast("Decimal", value)  # the validator refuses what is left
@@ -144,14 +143,13 @@ def utc_or_date(value: date | datetime) -> date | datetime:
 
 # --- validators
 
-Rule: TypeAlias = "Callable[[Any, Attribute[Any], Any], None]"
-
 
 def refuse(field: str, rule: str) -> InvalidRequestError:
     """The one form of a refusal: the field, and the rule it breaks."""
     return InvalidRequestError(f"{field} {rule}", field=field)
 
 
+@surely_taken("type({0}) is Decimal and {0} and len(_text := str({0})) <= 15 and _text.replace('.', '', 1).isdigit()")
 def positive(_: object, attribute: "Attribute[Any]", value: object) -> None:
     """A finite decimal above zero, exact within 15 digits."""
     name = attribute.name
@@ -182,6 +180,7 @@ def check_whole(name: str, value: object, least: int, most: int) -> None:
 def whole(least: int, most: int) -> Rule:
     """A whole number from `least` to `most`."""
 
+    @surely_taken(f"type({{0}}) is int and {least} <= {{0}} <= {most}")
     def check(_: object, attribute: "Attribute[Any]", value: object) -> None:
         check_whole(attribute.name, value, least, most)
 
@@ -205,11 +204,13 @@ def check_header(name: str, value: object) -> None:
         raise refuse(name, "must be printable ASCII, for it travels in a header")
 
 
+@surely_taken("type({0}) is str and {0}.isascii() and {0}.strip()")
 def text(_: object, attribute: "Attribute[Any]", value: object) -> None:
     """A string with something in it; see `check_text()`."""
     check_text(attribute.name, value)
 
 
+@surely_taken("type({0}) is datetime and {0}.tzinfo is UTC")
 def aware(_: object, attribute: "Attribute[Any]", value: object) -> None:
     """A timezone-aware time."""
     if not isinstance(value, datetime):
@@ -243,17 +244,16 @@ def a(kind: type) -> Rule:
     return check
 
 
-def exactly_one(**given: object) -> None:
-    """Refuse none or several of the fields that exclude each other."""
-    present = sum(value is not None for value in given.values())
-    if present != 1:
-        names = " or ".join(given)
-        raise refuse(names, "is required" if not present else "are exclusive: give only one of them")
+def none_or_both(**given: object) -> InvalidRequestError:
+    """The refusal of two fields of which exactly one must be given."""
+    both = all(value is not None for value in given.values())
+    return refuse(" or ".join(given), "are exclusive: give only one of them" if both else "is required")
 
 
 # --- values
 
 
+@checked
 @frozen(kw_only=True)
 class PlayerRequest(Model):
     """What every request that moves a player's points carries.
@@ -269,23 +269,11 @@ class PlayerRequest(Model):
 
     def at(self, time: datetime) -> Self:
         """The same request at this time, in UTC. What has been checked is not checked again."""
-        kind = cast("Any", type(self))
-        twin = object.__new__(kind)
-        for read, write in _slots(kind):
-            write(twin, read(self))
-        _write_time(twin, time)
-        return cast("Self", twin)
+        copy: Self = copier(cast("Any", type(self)), "transaction_time")(self, time)
+        return copy
 
 
-@cache
-def _slots(kind: Any) -> list[tuple[Callable[[Any], Any], Callable[[Any, Any], None]]]:
-    """How each field of a class is read and written, also where it is frozen."""
-    return [((slot := getattr(kind, attribute.name)).__get__, slot.__set__) for attribute in fields(kind)]
-
-
-_write_time: Final = cast("Any", PlayerRequest.transaction_time).__set__
-
-
+@checked
 @frozen(kw_only=True)
 class KeyedRequest(PlayerRequest):
     """A request that the API takes once: `transaction_id` is its own id in the caller's system."""
@@ -293,6 +281,7 @@ class KeyedRequest(PlayerRequest):
     transaction_id: str = field(validator=text)
 
 
+@checked
 @frozen(kw_only=True)
 class Branch(Model):
     """A merchant's branch."""
@@ -305,6 +294,7 @@ class Branch(Model):
             raise refuse("unique_id or name", "is required for a branch")
 
 
+@checked
 @frozen(kw_only=True)
 class Merchant(Model):
     """The shop, among several of one account, where something was bought."""

@@ -13,6 +13,7 @@ from attrs import Attribute, field, frozen
 from attrs.converters import optional as if_given
 from attrs.validators import deep_iterable, optional
 
+from gameball.models.generated import checked, surely_taken
 from gameball.models.model import Model
 from gameball.models.shared import (
     LEFT_OUT_IS_EMPTY,
@@ -24,9 +25,10 @@ from gameball.models.shared import (
     Points,
     a,
     aware_or_date,
+    check_whole,
     decimal,
-    exactly_one,
     integer,
+    none_or_both,
     positive,
     refuse,
     text,
@@ -101,6 +103,7 @@ class CouponType(OpenEnum):
 # --- requests
 
 
+@checked
 @frozen(kw_only=True)
 class CashbackRequest(KeyedRequest):
     """Reward a player for an `amount` of money paid."""
@@ -109,6 +112,7 @@ class CashbackRequest(KeyedRequest):
     merchant: Merchant | None = field(default=None, validator=optional(a(Merchant)))
 
 
+@checked
 @frozen(kw_only=True)
 class RedeemRequest(KeyedRequest):
     """Pay with points: an amount of money's worth, or what a hold has set aside."""
@@ -119,9 +123,11 @@ class RedeemRequest(KeyedRequest):
     otp: str | None = field(default=None, validator=optional(text), repr=False)
 
     def __attrs_post_init__(self) -> None:
-        exactly_one(redeemed_amount=self.redeemed_amount, hold_reference=self.hold_reference)
+        if (self.redeemed_amount is None) is (self.hold_reference is None):
+            raise none_or_both(redeemed_amount=self.redeemed_amount, hold_reference=self.hold_reference)
 
 
+@checked
 @frozen(kw_only=True)
 class LineItem(Model):
     """A returned item of an order."""
@@ -134,6 +140,7 @@ def _tuple(items: Sequence[LineItem]) -> tuple[LineItem, ...]:
     return tuple(items) if isinstance(items, Iterable) else cast("tuple[LineItem, ...]", items)
 
 
+@checked
 @frozen(kw_only=True)
 class RefundRequest(KeyedRequest):
     """Take back an order, or an `amount` of it.
@@ -150,6 +157,7 @@ class RefundRequest(KeyedRequest):
     otp: str | None = field(default=None, validator=optional(text), repr=False)
 
 
+@checked
 @frozen(kw_only=True)
 class HoldRequest(PlayerRequest):
     """Set points aside: an `amount` of money's worth, or a number of points."""
@@ -158,29 +166,33 @@ class HoldRequest(PlayerRequest):
     hold_points: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
 
     def __attrs_post_init__(self) -> None:
-        exactly_one(amount=self.amount, hold_points=self.hold_points)
+        if (self.amount is None) is (self.hold_points is None):
+            raise none_or_both(amount=self.amount, hold_points=self.hold_points)
 
 
-def _not_zero(_: object, attribute: "Attribute[Any]", value: int) -> None:
+@surely_taken("type({0}) is int and {0} and -(10**15) < {0} < 10**15")
+def _signed(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    check_whole(attribute.name, value, -(10**15) + 1, 10**15 - 1)
     if value == 0:
         raise refuse(attribute.name, "must not be zero: positive adds points, negative takes them")
 
 
+@checked
 @frozen(kw_only=True)
 class ManualRequest(KeyedRequest):
     """Add or deduct points by hand: a signed number of `points`, or an `amount` of money to reward."""
 
     username: str = field(validator=text)
     reason: str = field(validator=text)
-    points: int | None = field(
-        default=None, converter=if_given(integer), validator=optional([whole(-(10**15) + 1, 10**15 - 1), _not_zero])
-    )
+    points: int | None = field(default=None, converter=if_given(integer), validator=optional(_signed))
     amount: Decimal | None = field(default=None, converter=if_given(decimal), validator=optional(positive))
 
     def __attrs_post_init__(self) -> None:
-        exactly_one(points=self.points, amount=self.amount)
+        if (self.points is None) is (self.amount is None):
+            raise none_or_both(points=self.points, amount=self.amount)
 
 
+@checked
 @frozen(kw_only=True)
 class CouponRequest:
     """Turn a player's points into a coupon, by a rule, by a value, or by both."""
@@ -210,6 +222,7 @@ def _known_direction(_: object, attribute: "Attribute[Any]", value: object) -> N
         raise refuse(attribute.name, "must be '+' or '-'")
 
 
+@checked
 @frozen(kw_only=True)
 class TransactionFilter:
     """Which transactions to list. A date without a time means the day, as the API understands it."""
