@@ -61,13 +61,8 @@ BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def write(value: Any) -> bytes:
-    """A model, or plain JSON, as it is sent."""
-    return _to_bytes(dump(value))
-
-
-def dump(value: Any) -> Any:
-    """A model as plain JSON in the API's spelling; what was not given is left out."""
-    return _converter.unstructure(value)
+    """A model, or plain JSON, as it is sent; of a model, what was not given is left out."""
+    return _to_bytes(_hooks[value.__class__](value))
 
 
 def spelling(name: str) -> str:
@@ -226,16 +221,16 @@ _LEAST: Final = Decimal("0.000001")
 """The least number that Decimal writes without an exponent."""
 
 _AS_IT_IS: Final[Mapping[Any, str]] = {
-    str: "part",
-    int: "part",
-    bool: "part",
-    Decimal: "part if part >= least else {}",
+    str: "{0}",
+    int: "{0}",
+    bool: "{0}",
+    Decimal: "part if (part := {0}) is None or part >= least else {1}",
     datetime: (
         "(part if part.microsecond % 1000 else in_milliseconds(part))"
-        " if type(part) is datetime and part.tzinfo is UTC else {}"
+        " if type(part := {0}) is datetime and part.tzinfo is UTC else part if part is None else {1}"
     ),
 }
-"""What msgspec writes as we would, and much faster."""
+"""What of a field msgspec writes as we would, and much faster."""
 
 
 def _in_milliseconds(time: datetime) -> str:
@@ -244,34 +239,36 @@ def _in_milliseconds(time: datetime) -> str:
     return f"{text[1:-5]}Z" if time.microsecond else f"{text[1:-2]}.000Z"
 
 
-def _writer(kind: Any) -> Callable[[Any], dict[str, Any]]:
-    """A hook that writes an attrs value as a JSON object, leaving out what was not given.
+def _writer(kind: Any) -> Callable[[Any], msgspec.Struct]:
+    """A hook that brings an attrs value into a struct for msgspec to write, in one expression, field by field.
 
-    That is None, or an empty tuple where that is the default; where UNSET is, None stands for null.
+    What was not given is left out of the JSON: None, or an empty tuple where that is the default; where UNSET is, None
+    stands for null.
     """
+    fields = attrs.fields(attrs.resolve_types(kind))
     names: dict[str, Any] = {
+        "struct": msgspec.defstruct(
+            kind.__name__,
+            [(a.name, Any, a.default if a.default in (UNSET, ()) else None) for a in fields],
+            rename={a.name: spelling(a.name) for a in fields},
+            omit_defaults=True,
+        ),
         "UNSET": UNSET,
         "UTC": UTC,
-        "Decimal": Decimal,
         "datetime": _real_datetime(),
         "least": _LEAST,
         "in_milliseconds": _in_milliseconds,
     }
-    lines: list[str] = []
-    for number, a in enumerate(attrs.fields(attrs.resolve_types(kind))):
+    parts: list[str] = []
+    for number, a in enumerate(fields):
         of = _without_none(a.type)
         names[f"dump_{number}"] = _converter.get_unstructure_hook(of)
-        part = _AS_IT_IS.get(of, f"dump_{number}(part)").format(f"dump_{number}(part)")
-        if a.default is UNSET:
-            given, part = "part is not UNSET", f"None if part is None else {part}"
+        if a.default == ():
+            template = "{1} if (part := {0}) else ()"
         else:
-            given = "part" if a.default == () else "part is not None"
-        lines += [
-            f"    part = value.{a.name}",
-            f"    if {given}:",
-            f"        written[{spelling(a.name)!r}] = {part}",
-        ]
-    return compiled(["def made(value):", "    written = {}", *lines, "    return written"], names)
+            template = _AS_IT_IS.get(of, "part if (part := {0}) is None or part is UNSET else {1}")
+        parts.append(template.format(f"value.{a.name}", f"dump_{number}(part)"))
+    return compiled(["def made(value):", f"    return struct({', '.join(parts)})"], names)
 
 
 def _real_datetime() -> type[datetime]:
@@ -342,3 +339,14 @@ def _make_converter() -> Converter:
 
 
 _converter = _make_converter()
+
+
+class _Hooks(dict[type, Callable[[Any], Any]]):
+    """What the converter writes values of a class by: to ask it takes as long as half of the writing."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], Any]:
+        hook = self[kind] = _converter.get_unstructure_hook(kind)
+        return hook
+
+
+_hooks = _Hooks()
