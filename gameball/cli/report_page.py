@@ -11,6 +11,7 @@ from markupsafe import escape
 
 from gameball.bulk.journal import JournalReader
 from gameball.bulk.journal.history import Sample
+from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import RowResult
 from gameball.cli.display import count, span, states
 from gameball.cli.failed_rows import private_file
@@ -22,14 +23,20 @@ NAMED: Final = 100
 
 GROUPS: Final = 50
 RUNS: Final = 100
-SHOWN: Final = 50
+SHOWN: Final = 20
 """Slowest rows, and rows that were sent again."""
+
+PLOTTED: Final = 2000
+"""Moments in a plot; of more runs than that, not each has one."""
 
 LONGEST: Final = 200
 """Characters of a text that are shown."""
 
-MOST_BYTES: Final = 1_200_000
+MOST_BYTES: Final = 1_400_000
 """Of the problems that are listed."""
+
+MARKUP: Final = 120
+"""Bytes of such a row beside its texts."""
 
 
 @define
@@ -58,17 +65,40 @@ def write_page(path: Path, recorded: JournalReader, journal: Path) -> None:
         via=recorded.contents.via,
         report=report,
         summary=f"{count(report.rows, 'row')}: {states(report)}",
+        figures=_figures(report),
         span=span,
+        count=count,
+        words=_words,
+        moment=_moment,
         sums=recorded.contents.sums,
         runs=runs_of(samples)[-RUNS:],
-        plot=_plot(samples),
-        slowest=sorted(outliers, key=lambda row: -row[1])[:SHOWN],
-        retried=sorted((row for row in outliers if row[2] > 1), key=lambda row: -row[2])[:SHOWN],
+        plot=_plot(samples[:: len(samples) // PLOTTED + 1]),
+        slowest=sorted(outliers, key=lambda row: -row.seconds)[:SHOWN],
+        retried=sorted((row for row in outliers if row.attempts > 1), key=lambda row: -row.attempts)[:SHOWN],
+        shown=_shown,
         groups=_groups(recorded),
     )
     with private_file(path) as file:
         page.enable_buffering(50)
         file.writelines(page)
+
+
+def _figures(report: BulkReport) -> list[tuple[str, str]]:
+    """What stands at the top."""
+    numbers = {
+        "rows": report.rows,
+        "applied": report.applied,
+        "already applied": report.already_applied,
+        "rejected": report.rejected,
+        "to review": report.needs_review,
+        "left": report.left,
+        "points": report.points,
+        "requests": report.sent,
+        "look-ups": report.looked_up,
+        "pauses": report.pauses,
+    }
+    times = {"paused": span(report.paused), "took": span(report.seconds)}
+    return [*((name, f"{number:,}") for name, number in numbers.items()), *times.items()]
 
 
 def _groups(recorded: JournalReader) -> list[Group]:
@@ -83,16 +113,28 @@ def _groups(recorded: JournalReader) -> list[Group]:
         if len(group.rows) < NAMED and left > 0:
             request, error = problem.request, problem.error
             texts = (request.player_unique_id, request.transaction_id, error.message if error is not None else "")
-            row = tuple(printable(text)[:LONGEST] for text in texts)
-            left -= sum(len(escape(text).encode()) for text in row)
+            row = tuple(map(_shown, texts))
+            left -= MARKUP + sum(len(escape(text).encode()) for text in row)
             group.rows.append((problem.index + 1, *row))
     return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def _shown(text: str) -> str:
+    return printable(text)[:LONGEST]
 
 
 def _title(problem: RowResult) -> str:
     code = getattr(problem.error, "code", None)
     kind = f"code {code}" if code is not None else type(problem.error).__name__
-    return f"{problem.state.replace('_', ' ')}, {kind}"
+    return f"{_words(problem.state)}, {kind}"
+
+
+def _words(state: str) -> str:
+    return state.replace("_", " ")
+
+
+def _moment(time: str) -> str:
+    return time[: len("2026-01-31T12:00:00")].replace("T", " ")
 
 
 def _plot(samples: Sequence[Sample]) -> dict[str, Any] | None:
@@ -120,5 +162,5 @@ def _plot(samples: Sequence[Sample]) -> dict[str, Any] | None:
             for before, after in pairs
             if after.paused > before.paused
         ],
-        "resumed": [x(after.seconds) for before, after in pairs if after.run != before.run],
+        "resumed": sorted({x(after.seconds) for before, after in pairs if after.run != before.run}),
     }

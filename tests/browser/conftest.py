@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
@@ -28,6 +28,7 @@ DESKTOP: Final = 1280, 900
 PHONE: Final = 380, 800
 SCREENSHOTS: Final = os.environ.get("SCREENSHOTS")
 """A folder that keeps what the pages looked like."""
+AXE: Final = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +91,16 @@ def sandbox() -> Iterator[Sandbox]:
 def client(sandbox: Sandbox) -> Iterator[Gameball]:
     with Gameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url) as connected:
         yield connected
+
+
+def serious_faults(page: Page) -> list[Any]:
+    """What axe-core finds on the page that keeps somebody from using it."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return [
+        (one["id"], [node["target"] for node in one["nodes"]])
+        for one in page.evaluate("axe.run()")["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]
 
 
 def keep(page: Page, *name: str) -> None:

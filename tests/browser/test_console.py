@@ -1,12 +1,10 @@
 """What a person sees and does in the console."""
 
 import json
-import os
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +12,9 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from gameball import Gameball
 from gameball.sandbox import Sandbox, faults
-from tests.browser.conftest import PHONE, keep, watched
+from tests.browser.conftest import PHONE, keep, serious_faults, watched
 
 PATHS = ["", "players", "player?id=ada", "orders", "holds", "batches", "requests", "faults"]
-AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -236,14 +233,7 @@ def test_every_page_is_seen_whole_and_has_no_serious_fault(
             page.locator("summary").first.click()
         keep(page, path.partition("?")[0] or "overview", scheme, str(size[0]))
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = page.evaluate("axe.run()")
-        faults_found = [
-            (path, one["id"], [node["target"] for node in one["nodes"]])
-            for one in found["violations"]
-            if one["impact"] in {"serious", "critical"}
-        ]
-        assert faults_found == []
+        assert serious_faults(page) == [], path
     assert log == []
     context.close()
 

@@ -80,6 +80,27 @@ class Sum:
     points: Points = 0
 
 
+@frozen
+class Outlier:
+    """A row that took longest or was sent most often.
+
+    Attributes:
+        number: Its place in the input, from 0.
+        operation, player, transaction_id: What it is.
+        status: How far it is; see `schema`.
+        seconds: How long it took.
+        attempts: How many times it was sent, or tried to.
+    """
+
+    number: int
+    operation: str
+    player: str
+    transaction_id: str
+    status: str
+    seconds: float
+    attempts: int
+
+
 @frozen(kw_only=True)
 class Contents:
     """What a journal says of its run.
@@ -193,14 +214,16 @@ class JournalReader(AbstractContextManager["JournalReader"]):
             return history.samples(self._database)
 
     @property
-    def outliers(self) -> Sequence[tuple[int, float, int]]:
-        """Rows that took longest or were sent most often: number, seconds, attempts.
+    def outliers(self) -> Sequence[Outlier]:
+        """Rows that took longest or were sent most often, in their order.
 
         Raises:
             JournalError: It cannot be read.
         """
         with explained(self._path):
-            return history.outliers(self._database)
+            kept = {number: rest for number, *rest in history.outliers(self._database)}
+            rows = self._database.execute(schema.NAMED, (msgspec.json.encode(list(kept)),))
+            return [Outlier(number, *row, *kept[number]) for number, *row in rows]
 
     def all_problems(self) -> Iterator[RowResult]:
         """All rows that were rejected or need a review, in order.

@@ -149,6 +149,11 @@ RESULTS: Final = (
     " WHERE status NOT IN ('pending', 'sending') ORDER BY number"
 )
 
+NAMED: Final = (
+    "SELECT number, kind, player, transaction_id, status FROM rows"
+    " WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number"
+)
+
 STORE: Final = "INSERT INTO rows (number, kind, transaction_id, player, request) VALUES (?, ?, ?, ?, ?)"
 
 STORED: Final = "SELECT number, kind, transaction_id, player, request FROM rows ORDER BY part(player), number"
