@@ -16,7 +16,7 @@ from httpx import ASGITransport, AsyncClient
 from gameball import cli, errors
 from gameball.codes import CODES
 from gameball.sandbox import Sandbox
-from tests.support.pages import commands as typed, programs, without_programs
+from tests.support.pages import programs, without_programs
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -221,16 +221,6 @@ def test_every_page_of_programs_has_its_recipe() -> None:
 @pytest.mark.parametrize("page", [name for name in DOCS if name.startswith("docs/how-to/")])
 def test_every_page_that_says_how_to_is_run(page: str) -> None:
     assert page in {*WITH_PROGRAMS, *WITH_CODE, *WITH_COMMANDS, "docs/how-to/index.md"}
-
-
-@pytest.mark.parametrize("page", WITH_PROGRAMS)
-def test_every_program_is_started_or_imported_on_its_page(page: str) -> None:
-    """A program that nobody starts would be shown and never run."""
-    written = programs(PAGES[page])
-    started = "\n".join([*typed(PAGES[page]), *written.values()])
-    for name in written:
-        module = name.removesuffix(".py").replace("/", ".")
-        assert re.search(rf"\b({re.escape(module)}|{re.escape(module.rpartition('.')[2])})\b", started), name
 
 
 def test_every_error_and_every_code_is_in_the_table_of_errors() -> None:

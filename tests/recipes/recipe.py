@@ -93,6 +93,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self._text = (pages.HOW_TO / f"{self.name}.md").read_text(encoding="utf-8")
+        self.write()
+
+    def write(self) -> None:
+        """Put the page's files into the folder."""
         for name, content in pages.files(self._text).items():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).write_text(content, encoding="utf-8")
