@@ -22,16 +22,12 @@ from gameball import (
     TransactionType,
 )
 from gameball.sandbox import Sandbox
+from tests.support.waits import with_waits
 
 Ask = Callable[..., Awaitable[Any]]
 
 REFERENCES = {"hold_reference", "code", "api_key", "secret_key", "batch_id", "coupon_code"}
 """Drawn at random by every sandbox."""
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.001)
 
 
 def time(second: int) -> datetime:
@@ -130,10 +126,10 @@ async def toured(face: str, *, quirks: bool) -> dict[str, Any]:
             "base_url": sandbox.base_url,
         }
         if face == "awaited":
-            async with AsyncGameball(**settings) as client:
+            async with with_waits(AsyncGameball(**settings)) as client:
                 answers = await tour(lambda name, /, *args, **more: attrgetter(name)(client)(*args, **more))
         else:
-            with Gameball(**settings) as plain:
+            with with_waits(Gameball(**settings)) as plain:
                 answers = await tour(
                     lambda name, /, *args, **more: asyncio.to_thread(attrgetter(name)(plain), *args, **more)
                 )

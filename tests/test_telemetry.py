@@ -489,10 +489,7 @@ def test_only_the_first_failed_rows_are_events(make: Make, watched: Watched) -> 
     assert watched.metrics()["gameball.bulk.rows"] == [({"gameball.bulk.state": "rejected"}, NAMED + 10)]
 
 
-def test_a_pause_is_an_event_that_says_why(
-    make: Make, watched: Watched, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gameball.bulk.breaker.FIRST_PAUSE", 0.01)
+def test_a_pause_is_an_event_that_says_why(make: Make, watched: Watched, sandbox: Sandbox) -> None:
     sandbox.faults.arm("transactions.cashback", faults.TooManyRequests("0.6"))
     make()("bulk.run", cashbacks(3))
 
@@ -525,8 +522,7 @@ def test_a_resumed_run_counts_its_own_rows_only(make: Make, watched: Watched, tm
     assert (second.attributes or {})["gameball.bulk.applied"] == 4
 
 
-def test_a_run_by_batches_is_one_span_too(make: Make, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.01)
+def test_a_run_by_batches_is_one_span_too(make: Make, watched: Watched) -> None:
     make()("bulk.run", cashbacks(10), via="batches")
 
     assert [span.name for span in watched.spans] == ["gameball bulk.run"]
@@ -577,10 +573,7 @@ ECHO: Final = faults.Status(
 
 @pytest.mark.usefixtures("http_spans")
 @pytest.mark.parametrize("effect", ["refused", "applied", "broken"])
-def test_no_key_and_nothing_private_is_exported(
-    mode: Mode, watched: Watched, effect: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gameball.bulk.breaker.FIRST_PAUSE", 0.01)
+def test_no_key_and_nothing_private_is_exported(mode: Mode, watched: Watched, effect: str) -> None:
     with Sandbox(api_key=API_KEY, secret_key=SECRET_KEY) as sandbox:
         client = CLIENTS[mode](API_KEY, SECRET_KEY, base_url=sandbox.base_url, retries=QUICK)
         caller = Caller(watched.instrument(with_waits(client)))

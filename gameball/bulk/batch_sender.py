@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from attrs import define
+from attrs import define, evolve
 
 from gameball.bulk.breaker import CircuitBreaker
 from gameball.bulk.rows import Request, Row, RowResult, RowState, Value
@@ -34,14 +34,8 @@ START: Final[Mapping[type[Request], Callable[[Iterable[Any]], Operation[BatchId]
 }
 """What the API takes in batches."""
 
-QUEUED: Final = 30.0
-"""Seconds that a batch may wait at the API before its first row is worked on."""
-
 PUBLISHED: Final = RateLimit((30, 1.0), (360, 30.0))
 """The API's own limit, as its later version publishes it: how fast a batch is worked on at least."""
-
-LONGEST_SEARCH: Final = 600.0
-"""Seconds after which rows of a batch in doubt are no longer looked for, unless the caller says otherwise."""
 
 LONGEST_WAIT: Final = 30.0
 """Seconds between two rounds of look-ups."""
@@ -137,7 +131,7 @@ class BatchSender:
             batch = await poll(
                 partial(self._delivery.send, batches.get(batch_id)),
                 done=lambda batch: batch.status.terminal,
-                patience=self._patience,
+                waits=evolve(self._delivery.waits, no_progress=self._patience),
                 missed=batches.MISSED,
             )
         except NoProgressError as stalled:
@@ -177,13 +171,13 @@ class BatchSender:
 
     async def _search(self, rows: Sequence[Row]) -> Ends:
         """Look for rows of a batch that was perhaps started, until it must have been worked on."""
-        needed, unfinished = self._lookup_time, None
+        needed, unfinished, waits = self._lookup_time, None, self._delivery.waits
         if needed is None:
             limiter = self._delivery.rate_limiter
             windows = (*PUBLISHED.windows, *(limiter.limit.windows if limiter is not None else ()))
-            needed = QUEUED + max(len(rows) / most * seconds for most, seconds in windows)
-            if needed > LONGEST_SEARCH:
-                needed, unfinished = LONGEST_SEARCH, "its batch may still be worked on"
+            needed = waits.batch_start + max(len(rows) / most * seconds for most, seconds in windows)
+            if needed > waits.longest_search:
+                needed, unfinished = waits.longest_search, "its batch may still be worked on"
         return [self._end(row, finding, unfinished) for row, finding in await self._look_up(rows, needed)]
 
     def _end(self, row: Row, finding: "_LookedUp", unfinished: str | None) -> RowResult | Row:

@@ -26,7 +26,6 @@ IN_A_ROW: Final = 20
 SHORT: Final = 0.5
 """Seconds of a Retry-After up to which a run is slowed down instead of paused."""
 
-FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 """Seconds."""
 
@@ -40,12 +39,13 @@ class _State(Enum):
 class CircuitBreaker:
     """The breaker of one run. An observer of all its exchanges."""
 
-    def __init__(self, limit: int, patience: float, wake: Callable[[], object]) -> None:
+    def __init__(self, limit: int, patience: float, first_pause: float, wake: Callable[[], object]) -> None:
         """Begin closed.
 
         Args:
             limit: The most rows side by side.
             patience: Seconds of outage after which the run is given up.
+            first_pause: Seconds of the first pause; each further one is twice as long.
             wake: Called when rows that had to wait may try again, and when the run is given up.
         """
         self.given_up: BaseException | None = None
@@ -62,7 +62,7 @@ class CircuitBreaker:
         """In a row."""
         self._slowed_until = 0.0
         self._opened_at = self._retry_at = self._paused = 0.0
-        self._pause = FIRST_PAUSE
+        self._first_pause = self._pause = first_pause
         self._clock = asyncio.get_running_loop().time
 
     @property
@@ -139,7 +139,7 @@ class CircuitBreaker:
             self._paused = self.paused
             self._state = _State.CLOSED
             self._limit = max(1, self._limit // 2)
-            self._pause = FIRST_PAUSE
+            self._pause = self._first_pause
             self._wake()
         elif self._state is _State.CLOSED and self._limit < self._full_limit:
             self._limit += 1

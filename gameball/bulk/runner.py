@@ -26,9 +26,6 @@ from gameball.core.retry import Budget
 from gameball.errors import BulkStoppedError, JournalError
 from gameball.settings import LONGEST
 
-GRACE: Final = 10.0
-"""Seconds that what is in flight may take to end when a run is left early."""
-
 TOGETHER: Final = 0.03
 """Seconds that results wait for others while workers have enough to do: one commit does for many."""
 
@@ -62,6 +59,7 @@ class Runner:
         tally: Tally,
         *,
         observers: Observers,
+        leaving: float,
         hint: str,
     ) -> None:
         """Prepare it; nothing is sent yet.
@@ -73,6 +71,7 @@ class Runner:
             news: Set by whatever has something for the loop to do; the breaker sets it too.
             tally: An observer of all exchanges.
             observers: The client's, which follow the run.
+            leaving: Seconds that what is in flight may take to end when the run is left early.
             hint: What can be done when the run ends early, in words.
         """
         self._queue = queue
@@ -81,6 +80,7 @@ class Runner:
         self._news = news
         self.tally = tally
         self._hint = hint
+        self._leaving = leaving
         self._observers = observers
         self._context = contextvars.copy_context()
         """Of the run's observers, and of its calls: what the former open is above the latter."""
@@ -175,7 +175,7 @@ class Runner:
     def leave(self) -> None:
         """Send nothing more; the results of what is in flight still come, for a while."""
         if self._leave_by is None:
-            self._leave_by = self._clock() + GRACE
+            self._leave_by = self._clock() + self._leaving
             asyncio.get_running_loop().call_at(self._leave_by, self._news.set)
         self._news.set()
 

@@ -88,7 +88,9 @@ async def start(
         queue = MemoryQueue(reader, report)
         hint = "without a journal it cannot be resumed"
     news = asyncio.Event()
-    breaker = CircuitBreaker(BatchSender.at_once if by_batches else concurrency, patience, wake=news.set)
+    breaker = CircuitBreaker(
+        BatchSender.at_once if by_batches else concurrency, patience, delivery.waits.first_pause, wake=news.set
+    )
     tally = Tally(report, breaker)
     prepared_delivery = prepared(delivery, tally, Resends(breaker=breaker), concurrency)
     sender: Sender = (
@@ -98,7 +100,9 @@ async def start(
         if by_batches
         else CallSender(prepared_delivery, breaker, concurrency)
     )
-    return Runner(queue, sender, breaker, news, tally, observers=delivery.observers, hint=hint)
+    return Runner(
+        queue, sender, breaker, news, tally, observers=delivery.observers, leaving=delivery.waits.leaving, hint=hint
+    )
 
 
 async def _open(

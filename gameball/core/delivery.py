@@ -17,7 +17,6 @@ from gameball.core.operation import Absent, Finding, Found, Operation, Reconcili
 from gameball.core.outage import Outages
 from gameball.core.rate_limiter import RateLimiter
 from gameball.core.retry import (
-    STANDARD,
     Budget,
     CallState,
     Disposition,
@@ -27,11 +26,11 @@ from gameball.core.retry import (
     Settled,
     SettledBy,
     Step,
-    Waits,
     classify,
 )
 from gameball.core.scalars import UnreadableError
 from gameball.core.transport import Transport
+from gameball.core.waits import STANDARD, Waits
 from gameball.errors import GameballError, Outcome, printable
 from gameball.models.shared import refuse
 from gameball.settings import Credentials, Retries, Timeouts

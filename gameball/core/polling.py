@@ -6,13 +6,10 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from gameball.core import loop_thread
+from gameball.core.waits import Waits
 
 T = TypeVar("T")
 
-FIRST_WAIT: Final = 0.5
-LONGEST_WAIT: Final = 10.0
-PATIENCE: Final = 600.0
-"""Seconds without progress after which waiting is given up."""
 MOST_MISSED: Final = 3
 """How many polls in a row may be missed, each with all its retries, before waiting is given up."""
 
@@ -35,8 +32,8 @@ async def poll(
     *,
     done: Callable[[T], bool],
     missed: tuple[type[Exception], ...],
+    waits: Waits,
     timeout: float | None = None,
-    patience: float = PATIENCE,
     on_value: Callable[[T], object] | None = None,
 ) -> T:
     """Read until it is done, and give what was read last.
@@ -45,18 +42,18 @@ async def poll(
         read: Reads once.
         done: Whether what was read is the end.
         missed: Errors that say nothing about what is waited for.
+        waits: How long to wait between two readings, and for progress.
         timeout: Seconds altogether.
-        patience: Seconds for which what is read may stay the same.
         on_value: Called with everything that is read, in the thread of whoever waits.
 
     Raises:
         NotInTimeError: The timeout ran out.
-        NoProgressError: What is read has stayed the same for longer than `patience`.
+        NoProgressError: What is read has stayed the same for longer than `waits` says.
     """
     timer = asyncio.timeout(timeout)
     try:
         async with timer:
-            return await _poll(read, done, missed, patience, on_value)
+            return await _poll(read, done, missed, waits, on_value)
     except TimeoutError:
         if not timer.expired():
             raise
@@ -67,12 +64,12 @@ async def _poll(
     read: Callable[[], Awaitable[T]],
     done: Callable[[T], bool],
     missed: tuple[type[Exception], ...],
-    patience: float,
+    waits: Waits,
     on_value: Callable[[T], object] | None,
 ) -> T:
     clock = asyncio.get_running_loop().time
     changed_at, last = clock(), None
-    wait, misses = FIRST_WAIT, 0
+    wait, misses = waits.first_poll, 0
     while True:
         try:
             value = await read()
@@ -88,7 +85,7 @@ async def _poll(
                 return value
             if value != last:
                 changed_at, last = clock(), value
-            elif clock() - changed_at >= patience:
+            elif clock() - changed_at >= waits.no_progress:
                 raise NoProgressError(value)
         await asyncio.sleep(wait)
-        wait = min(wait * 2, LONGEST_WAIT)
+        wait = min(wait * 2, waits.longest_poll)

@@ -26,6 +26,7 @@ from attrs import define, evolve, field, frozen
 
 from gameball.core.http import Failure, Fault
 from gameball.core.operation import Different, Finding, Found, Operation, Replay
+from gameball.core.waits import STANDARD, Waits
 from gameball.errors import (
     APIError,
     AuthenticationError,
@@ -52,24 +53,6 @@ Problem: TypeAlias = GameballError | Failure
 """The end of an exchange that gave no value."""
 
 SettledBy = Literal["answer", "lookup", "duplicate"]
-
-
-@frozen(kw_only=True)
-class Waits:
-    """How long to wait where the settings do not say, in seconds.
-
-    Attributes:
-        first_lookup: After a try without an answer, until the transaction is looked up.
-        between_lookups: Between two that found nothing, before that is believed: the first try may be at work.
-        concurrent: Until another request for the same player is likely done.
-    """
-
-    first_lookup: float = 0.5
-    between_lookups: float = 2.0
-    concurrent: float = 0.25
-
-
-STANDARD: Final = Waits()
 
 
 @frozen

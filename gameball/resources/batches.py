@@ -11,7 +11,7 @@ from attrs import evolve
 
 from gameball.core.methods import Mode, endpoint
 from gameball.core.operation import Operation, Replay, path
-from gameball.core.polling import PATIENCE, NoProgressError, NotInTimeError, poll
+from gameball.core.polling import NoProgressError, NotInTimeError, poll
 from gameball.core.timestamps import stamps
 from gameball.errors import (
     BatchTimeoutError,
@@ -226,14 +226,14 @@ class Batches(Resource[Mode]):
                 read,
                 done=lambda batch: batch.status.terminal,
                 missed=MISSED,
+                waits=self._waits,
                 timeout=timeout,
-                patience=PATIENCE,
                 on_value=on_progress,
             )
         except NotInTimeError:
             reason = f"was not done after {timeout} s"
         except NoProgressError as stalled:
-            reason = f'has had no progress for {PATIENCE:g} s (its status is "{stalled.value.status}")'
+            reason = f'has had no progress for {self._waits.no_progress:g} s (its status is "{stalled.value.status}")'
         except GameballError:
             raise
         except BaseException as error:

@@ -4,12 +4,18 @@ from typing import Any, Protocol, TypeVar
 
 from gameball.core.methods import Async, Mode, ResourceBase, Sync
 from gameball.core.operation import Operation
+from gameball.core.waits import Waits
 
 T = TypeVar("T")
 
 
 class Sends(Protocol):
     """Carries out operations: the client's delivery, or a recorder in a test."""
+
+    @property
+    def waits(self) -> Waits:
+        """How long to wait where no setting says so."""
+        ...
 
     async def send(self, operation: Operation[T]) -> T:
         """Carry it out and give its value."""
@@ -27,6 +33,7 @@ class Resource(ResourceBase[Mode]):
         super().__init__(mode)
         self._send = sender.send
         self._send_regardless = sender.send_regardless
+        self._waits = sender.waits
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}[{self._mode.__name__}]>"

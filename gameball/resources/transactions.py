@@ -37,9 +37,6 @@ from gameball.models.transactions import (
 from gameball.resources import lookup
 from gameball.resources.resource import Resource
 
-REVERSAL: Final = 10.0
-"""Seconds that the reversal of a hold may keep an error waiting."""
-
 STALE_PAGES: Final = 2
 """Pages in a row without a new row that end an iteration. One alone may come of rows that arrived meanwhile."""
 
@@ -445,7 +442,7 @@ class Transactions(Resource[Mode]):
             yield held
         except BaseException as error:
             try:
-                await self._send_regardless(reverse_hold(held.hold_reference), REVERSAL)
+                await self._send_regardless(reverse_hold(held.hold_reference), self._waits.reversal)
             except HoldNotFoundError:
                 pass  # redeemed or expired: nothing is held any more
             except Exception as failure:  # noqa: BLE001 (the block's own error must come out)

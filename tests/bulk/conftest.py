@@ -39,6 +39,4 @@ async def caller(api: Api) -> AsyncIterator[AsyncGameball]:
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls and pauses that hardly wait, where the length of the wait is not the point."""
-    monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.01)
-    monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 0.01)
     monkeypatch.setattr("gameball.bulk.batch_sender.PUBLISHED", RateLimit((1_000_000, 1.0)))

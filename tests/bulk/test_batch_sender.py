@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from gameball import (
     AsyncGameball,
@@ -26,6 +27,7 @@ from gameball import (
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Delay, Html, Status
 from tests.support.bulk_api import pay, pays
+from tests.support.waits import SHORT, with_waits
 
 pytestmark = [pytest.mark.many_cases, pytest.mark.usefixtures("quick_looks")]
 
@@ -276,10 +278,9 @@ async def test_what_a_batch_names_before_it_stands_still_counts(sandbox: Sandbox
 
 
 async def test_rows_whose_batch_may_take_longer_than_they_are_looked_up_need_a_review(
-    sandbox: Sandbox, client: AsyncGameball, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, client: AsyncGameball
 ) -> None:
-    monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 30.0)
-    monkeypatch.setattr("gameball.bulk.batch_sender.LONGEST_SEARCH", 0.1)
+    with_waits(client, evolve(SHORT, batch_start=30.0, longest_search=0.1))
     sandbox.faults.arm("batches.start", Close(), effect="before")
     report = await client.bulk.run(pays(3), via="batches")
 
@@ -288,10 +289,10 @@ async def test_rows_whose_batch_may_take_longer_than_they_are_looked_up_need_a_r
 
 
 async def test_rows_of_a_batch_that_works_late_are_found_and_not_sent_again(
-    sandbox: Sandbox, client: AsyncGameball, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, client: AsyncGameball
 ) -> None:
     """Its start has no answer; its rows are applied while their time has not passed."""
-    monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 0.5)
+    with_waits(client, evolve(SHORT, batch_start=0.5))
     sandbox.faults.arm("batches.start", Close(), effect="before")
     running = asyncio.create_task(client.bulk.run(pays(3), via="batches"))
     await asyncio.sleep(0.3)
@@ -377,10 +378,8 @@ async def test_many_rows_whose_look_ups_cannot_be_read_cost_few(sandbox: Sandbox
 # --- how long rows of a batch in doubt are looked up
 
 
-async def test_a_caller_may_say_how_long_rows_are_looked_up(
-    sandbox: Sandbox, client: AsyncGameball, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gameball.bulk.batch_sender.QUEUED", 600.0)
+async def test_a_caller_may_say_how_long_rows_are_looked_up(sandbox: Sandbox, client: AsyncGameball) -> None:
+    with_waits(client, evolve(SHORT, batch_start=600.0))
     sandbox.faults.arm("batches.start", Close(), effect="before")
     report = await client.bulk.run(pays(3), via="batches", lookup_time=0.1)
 
@@ -414,7 +413,7 @@ async def test_the_rate_limit_says_how_long_a_batch_may_take(
 ) -> None:
     """Sixty times as fast as in truth: 12 rows take 1 s (then 1/60 s) as published, and 72 s at 600 in an hour."""
     monkeypatch.setattr("gameball.bulk.batch_sender.PUBLISHED", RateLimit((720, 1.0)))
-    monkeypatch.setattr("gameball.bulk.batch_sender.LONGEST_SEARCH", 1.0)
+    with_waits(client, evolve(SHORT, longest_search=1.0))
     sandbox.faults.arm("batches.start", Close(), effect="before")
     limited = client.with_options(rate_limit=limit) if limit is not None else client
     report = await limited.bulk.run(pays(rows), via="batches")

@@ -6,26 +6,26 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from gameball import AsyncGameball, BulkStoppedError, RateLimitedError, Retries, ServerError, State, Timeouts
-from gameball.bulk.breaker import FIRST_PAUSE, IN_A_ROW, LONGEST_PAUSE, CircuitBreaker, Resends
+from gameball.bulk.breaker import IN_A_ROW, LONGEST_PAUSE, CircuitBreaker, Resends
 from gameball.core.observers import Attempt
+from gameball.core.waits import STANDARD
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status, TooManyRequests
 from tests.support.bulk_api import Api, Response, pays
+from tests.support.waits import SHORT, with_waits
 
 pytestmark = [pytest.mark.many_cases, pytest.mark.usefixtures("quick_looks")]
 
 
-@pytest.fixture
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gameball.bulk.breaker.FIRST_PAUSE", 0.05)
-    monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.2)
+SOON = evolve(SHORT, leaving=0.2)
 
 
 @pytest.mark.thorough
-@pytest.mark.usefixtures("short_pauses")
 async def test_an_outage_is_waited_out(sandbox: Sandbox, client: AsyncGameball) -> None:
+    with_waits(client, SOON)
     sandbox.faults.arm("transactions.cashback", Close(), nth=200, times=60)
     report = await client.bulk.run(pays(1000), concurrency=32)
 
@@ -50,8 +50,8 @@ async def test_a_long_retry_after_holds_for_the_whole_run(api: Api, caller: Asyn
     assert max(later - before for before, later in pairwise(times)) >= 0.9  # some were on their way already
 
 
-@pytest.mark.usefixtures("short_pauses")
 async def test_a_wait_longer_than_the_patience_ends_the_run(sandbox: Sandbox, client: AsyncGameball) -> None:
+    with_waits(client, SOON)
     sandbox.faults.arm("transactions.cashback", TooManyRequests("600"), nth=5, times=999)
     with pytest.raises(BulkStoppedError) as stopped:
         await client.bulk.run(pays(100), concurrency=2, patience=300)
@@ -62,7 +62,6 @@ async def test_a_wait_longer_than_the_patience_ends_the_run(sandbox: Sandbox, cl
     assert stopped.value.report.applied == 4
 
 
-@pytest.mark.usefixtures("short_pauses")
 async def test_an_outage_that_lasts_ends_the_run_and_only_what_was_sent_needs_a_review(
     sandbox: Sandbox, client: AsyncGameball
 ) -> None:
@@ -110,7 +109,7 @@ def attempt_with(status: int | None, operation: str = "transactions.cashback", h
 
 
 def breaker_of(limit: int, patience: float) -> CircuitBreaker:
-    return CircuitBreaker(limit, patience, wake=lambda: None)
+    return CircuitBreaker(limit, patience, STANDARD.first_pause, wake=lambda: None)
 
 
 def trip(breaker: CircuitBreaker) -> None:
@@ -131,7 +130,7 @@ async def test_after_a_pause_one_row_probes_and_its_success_closes_the_breaker_a
     assert breaker.admits(7)
     trip(breaker)
     assert not breaker.admits(0)
-    clock.now += FIRST_PAUSE
+    clock.now += STANDARD.first_pause
     assert breaker.admits(0)
     assert not breaker.admits(0)
     breaker.note(attempt_with(200))
@@ -164,7 +163,7 @@ async def test_what_was_on_its_way_when_the_breaker_opened_says_nothing_new(cloc
     trip(breaker)
     for _ in range(50):
         breaker.note(attempt_with(503))
-    clock.now += FIRST_PAUSE
+    clock.now += STANDARD.first_pause
     assert breaker.admits(0)
 
 
@@ -184,7 +183,7 @@ async def test_a_look_up_that_is_answered_after_the_pause_is_as_good_as_a_probe(
     trip(breaker)
     breaker.note(attempt_with(200, "transactions.list"))
     assert not breaker.closed
-    clock.now += FIRST_PAUSE
+    clock.now += STANDARD.first_pause
     breaker.note(attempt_with(200, "transactions.list"))
     assert breaker.closed
 
@@ -192,7 +191,7 @@ async def test_a_look_up_that_is_answered_after_the_pause_is_as_good_as_a_probe(
 async def test_a_probe_without_an_exchange_makes_place_for_another(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     trip(breaker)
-    clock.now += FIRST_PAUSE
+    clock.now += STANDARD.first_pause
     assert breaker.admits(0)
     breaker.rows_ended()
     assert breaker.admits(0)
@@ -266,7 +265,7 @@ async def test_deferrals_in_a_row_open_the_breaker_however_short(clock: Clock) -
         assert breaker.closed
         breaker.note(deferred("0"))
     assert not breaker.closed
-    clock.now += FIRST_PAUSE
+    clock.now += STANDARD.first_pause
     assert breaker.admits(0)
 
 
@@ -293,7 +292,7 @@ async def test_few_short_waits_do_not_stop_a_run(api: Api, caller: AsyncGameball
 
     assert (report.applied, report.sent, report.pauses) == (1000, 1020, 0)
     assert isinstance(report.slowed_by, RateLimitedError)
-    assert report.seconds < 20 * FIRST_PAUSE
+    assert report.seconds < 20 * STANDARD.first_pause
 
 
 async def test_it_knows_how_far_it_is_closed_and_how_long_it_was_open(clock: Clock) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Self
 
 import pytest
+from attrs import evolve
 
 from gameball import (
     AsyncGameball,
@@ -32,13 +33,12 @@ from gameball import (
     State,
     Timeouts,
 )
-from gameball.bulk.runner import GRACE
 from gameball.bulk.sender import CallSender
-from gameball.core.retry import STANDARD
+from gameball.core.waits import STANDARD
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
 from tests.support.bulk_api import API_KEY, QUICK, SECRET_KEY, Api, Response, never, pay, pays
-from tests.support.waits import with_waits
+from tests.support.waits import SHORT, with_waits
 
 pytestmark = pytest.mark.many_cases
 
@@ -248,13 +248,11 @@ async def test_leaving_early_takes_no_longer_than_what_is_in_flight(api: Api, ca
                 break
         left = asyncio.get_running_loop().time()
 
-    assert asyncio.get_running_loop().time() - left < GRACE / 2
+    assert asyncio.get_running_loop().time() - left < STANDARD.leaving / 2
 
 
-async def test_rows_that_do_not_end_in_time_need_a_review(
-    api: Api, caller: AsyncGameball, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.1)
+async def test_rows_that_do_not_end_in_time_need_a_review(api: Api, caller: AsyncGameball) -> None:
+    with_waits(caller, evolve(SHORT, leaving=0.1))
 
     async def answer(identity: str) -> Response | None:
         return await never() if identity == "t3" else None

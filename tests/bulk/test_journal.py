@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from gameball import (
     AsyncGameball,
@@ -33,6 +34,7 @@ from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
 from gameball.settings import Secret
 from tests.support.bulk_api import API_KEY, SECRET_KEY, Api, Response, never, pay, pays
+from tests.support.waits import SHORT, with_waits
 
 pytestmark = [pytest.mark.many_cases, pytest.mark.usefixtures("quick_looks")]
 
@@ -542,6 +544,8 @@ async def test_a_second_process_is_refused_while_the_first_runs(api: Api, caller
     await api.sent(10)
     program = """
 import sys
+from attrs import evolve
+from tests.support.waits import SHORT, with_waits
 from gameball import Gameball, GameballError
 try:
     Gameball(sys.argv[2], sys.argv[3], base_url=sys.argv[4]).bulk.resume(sys.argv[1])
@@ -659,10 +663,9 @@ async def test_a_disk_that_fills_up_stops_the_run_and_it_can_be_resumed(
 
 
 async def test_an_outage_leaves_rows_unsent_and_the_journal_resumable(
-    sandbox: Sandbox, client: AsyncGameball, path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, client: AsyncGameball, path: Path
 ) -> None:
-    monkeypatch.setattr("gameball.bulk.breaker.FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.1)
+    with_waits(client, evolve(SHORT, first_pause=0.02, leaving=0.1))
     outage = [
         sandbox.faults.arm("transactions.cashback", Status(503), nth=100, times=10**6),
         sandbox.faults.arm("transactions.list", Status(503), times=10**6),

@@ -25,11 +25,10 @@ KILLS: Final = 14
 
 PROGRAM: Final = """
 from gameball import CashbackRequest
-from gameball.core import polling
-from gameball.core.retry import Waits
+from gameball.core.waits import Waits
 from tests.support.waits import with_waits
-polling.FIRST_WAIT = 0.02
-with with_waits(Gameball(), Waits(first_lookup=0.01, between_lookups=0.05)) as client:  # the sandbox works at once
+# The sandbox works at once.
+with with_waits(Gameball(), Waits(first_lookup=0.01, between_lookups=0.05, first_poll=0.02)) as client:
     report = client.bulk.run(
         (
             CashbackRequest(player_unique_id=f"p{n %% %(players)d}", transaction_id=f"t{n}", amount=10 + n)

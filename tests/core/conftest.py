@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gameball import AsyncGameball, Gameball
-from gameball.core.retry import Waits
+from gameball.core.waits import Waits
 from tests.support.programs import ForkServer, Program
 from tests.support.server import API_KEY, SECRET_KEY
 from tests.support.waits import SHORT, with_waits

@@ -25,7 +25,7 @@ from gameball import (
     Timeouts,
     TransactionTimeTakenError,
 )
-from gameball.core.retry import STANDARD
+from gameball.core.waits import STANDARD
 from gameball.models.transactions import CashbackRequest
 from gameball.resources import transactions
 from tests.support.calls import KEYED, ORDER_LISTED, TRANSACTIONS

@@ -10,6 +10,7 @@ import pytest
 
 from gameball.core import loop_thread, polling
 from gameball.core.polling import MOST_MISSED, NoProgressError, NotInTimeError, poll
+from gameball.core.waits import STANDARD, Waits
 
 
 class MissedError(Exception):
@@ -46,6 +47,7 @@ async def until(values: Iterable[Any], **options: Any) -> Any:
     settings: dict[str, Any] = {
         "done": lambda value: value == "end",
         "missed": (MissedError,),
+        "waits": STANDARD,
     }
     return await poll(reads(values), **settings | options)
 
@@ -96,7 +98,7 @@ async def test_it_ends_in_time() -> None:
 async def test_it_ends_when_nothing_changes_for_too_long(same: Any) -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(NoProgressError) as stalled:
-        await until(repeat(same), patience=0.1)
+        await until(repeat(same), waits=Waits(no_progress=0.1))
 
     assert stalled.value.value == same
     assert asyncio.get_running_loop().time() - began < 5
@@ -112,7 +114,7 @@ async def test_whatever_changes_is_progress(monkeypatch: pytest.MonkeyPatch, sle
         return next(values)
 
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-    assert await poll(read, done=lambda value: value == "end", missed=(), patience=15) == "end"
+    assert await poll(read, done=lambda value: value == "end", missed=(), waits=Waits(no_progress=15)) == "end"
     assert len(slept) == 8
 
 

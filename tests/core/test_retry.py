@@ -15,20 +15,8 @@ from hypothesis import given, strategies as st
 from gameball.codes import api_error
 from gameball.core.http import Failure, Fault, retry_after
 from gameball.core.operation import Absent, Different, Found, Operation, Replay
-from gameball.core.retry import (
-    STANDARD,
-    Budget,
-    CallState,
-    Disposition,
-    GiveUp,
-    LookUp,
-    Problem,
-    Send,
-    Settled,
-    Step,
-    Waits,
-    classify,
-)
+from gameball.core.retry import Budget, CallState, Disposition, GiveUp, LookUp, Problem, Send, Settled, Step, classify
+from gameball.core.waits import STANDARD, Waits
 from gameball.errors import (
     APIError,
     ConcurrentRequestError,

@@ -9,7 +9,7 @@ import pytest
 
 from gameball import AsyncGameball, Timeouts
 from gameball.core.delivery import Delivery
-from gameball.core.retry import Waits
+from gameball.core.waits import Waits
 from gameball.sandbox import Sandbox
 from tests.support.calls import KEYED, UNKEYED
 from tests.support.canaries import API_KEY, PARTNER_TOKEN, SECRET_KEY, Net

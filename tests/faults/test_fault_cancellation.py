@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gameball import AsyncGameball, Retries, Timeouts
-from gameball.core.retry import Waits
+from gameball.core.waits import Waits
 from gameball.sandbox import faults
 from tests.support.server import Server, Step
 from tests.support.till import Till, effect_of, operation

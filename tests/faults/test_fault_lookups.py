@@ -19,7 +19,7 @@ from gameball import (
     Timeouts,
     TransactionTimeTakenError,
 )
-from gameball.core.retry import STANDARD
+from gameball.core.waits import STANDARD
 from gameball.sandbox import faults
 from tests.support.till import SHORT, Till, effect_of, operation
 

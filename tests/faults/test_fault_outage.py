@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gameball import AsyncGameball, GameballError, Timeouts
-from gameball.core.retry import STANDARD
+from gameball.core.waits import STANDARD
 from gameball.sandbox import Sandbox, faults
 from gameball.sandbox.routes import OPERATIONS
 from tests.support.till import Till, effect_of, operation

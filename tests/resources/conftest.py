@@ -11,9 +11,11 @@ import pytest
 from aiohttp import ClientResponse
 
 from gameball import AsyncGameball, Gameball
+from gameball.core.waits import Waits
 from gameball.sandbox import Sandbox
 from tests.support.mock_api import BASE, Ask, MendedResponse, MockApi
 from tests.support.server import Server
+from tests.support.waits import with_waits
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +66,8 @@ def _asker(face: str, base_url: Callable[[], str]) -> Ask:
     return ask
 
 
+QUICK_POLLS = Waits(first_poll=0.005, longest_poll=0.02)
+
 KEYS: Mapping[str, Any] = {"api_key": "api-key-12345", "secret_key": "secret-key-12345", "allow_http": True}
 
 
@@ -71,21 +75,27 @@ KEYS: Mapping[str, Any] = {"api_key": "api-key-12345", "secret_key": "secret-key
 def call(face: str) -> Ask:
     """Call any method of a client by its whole name, as in "batches.get"; `settings` are the client's own."""
 
-    async def awaited(name: str, settings: Mapping[str, Any], /, *args: Any, **arguments: Any) -> Any:
-        async with AsyncGameball(**settings) as client:
+    async def awaited(name: str, settings: Mapping[str, Any], waits: Waits, /, *args: Any, **arguments: Any) -> Any:
+        async with with_waits(AsyncGameball(**settings), waits) as client:
             return await attrgetter(name)(client)(*args, **arguments)
 
-    def plainly(name: str, settings: Mapping[str, Any], /, *args: Any, **arguments: Any) -> Any:
-        with Gameball(**settings) as client:
+    def plainly(name: str, settings: Mapping[str, Any], waits: Waits, /, *args: Any, **arguments: Any) -> Any:
+        with with_waits(Gameball(**settings), waits) as client:
             return attrgetter(name)(client)(*args, **arguments)
 
     async def call(
-        name: str, /, *args: Any, settings: Mapping[str, Any] = KEYS, base_url: str = BASE, **arguments: Any
+        name: str,
+        /,
+        *args: Any,
+        settings: Mapping[str, Any] = KEYS,
+        base_url: str = BASE,
+        waits: Waits = QUICK_POLLS,
+        **arguments: Any,
     ) -> Any:
         all_settings = {"base_url": base_url, **settings}
         if face == "awaited":
-            return await awaited(name, all_settings, *args, **arguments)
-        return await asyncio.to_thread(plainly, name, all_settings, *args, **arguments)
+            return await awaited(name, all_settings, waits, *args, **arguments)
+        return await asyncio.to_thread(plainly, name, all_settings, waits, *args, **arguments)
 
     return call
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import pytest
+from attrs import evolve
 
 from gameball import (
     AsyncGameball,
@@ -35,10 +36,13 @@ from gameball import (
     ServerError,
     Timeouts,
 )
-from gameball.core.polling import FIRST_WAIT, LONGEST_WAIT, poll
+from gameball.core.polling import poll
+from gameball.core.waits import STANDARD
 from gameball.sandbox import Sandbox, faults
-from tests.support.mock_api import Ask, MockApi
+from tests.resources.conftest import KEYS, QUICK_POLLS
+from tests.support.mock_api import BASE, Ask, MockApi
 from tests.support.server import Server
+from tests.support.waits import with_waits
 
 pytestmark = pytest.mark.many_cases
 
@@ -55,12 +59,6 @@ SAMPLE = """{
 "status":"processing",
 "response":{}
 }"""
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", 0.005)
-    monkeypatch.setattr("gameball.core.polling.LONGEST_WAIT", 0.02)
 
 
 def payment(number: int = 1, **more: Any) -> CashbackRequest:
@@ -408,10 +406,8 @@ async def test_the_waits_grow_from_half_a_second_to_ten(monkeypatch: pytest.Monk
     async def read() -> int:
         return len(waits)
 
-    monkeypatch.setattr("gameball.core.polling.FIRST_WAIT", FIRST_WAIT)
-    monkeypatch.setattr("gameball.core.polling.LONGEST_WAIT", LONGEST_WAIT)
     monkeypatch.setattr(asyncio, "sleep", note)
-    assert await poll(read, done=lambda n: n == 8, missed=()) == 8
+    assert await poll(read, done=lambda n: n == 8, missed=(), waits=STANDARD) == 8
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
 
 
@@ -419,7 +415,7 @@ def test_progress_is_told_in_the_callers_own_thread(api: MockApi) -> None:
     api.answer(state("pending"))
     api.answer(state("finished"))
     threads: list[int] = []
-    with Gameball("k", "s", base_url="https://api.gameball.test/api/v3.0") as client:
+    with with_waits(Gameball(**KEYS, base_url=BASE), QUICK_POLLS) as client:
         client.batches.wait("213", on_progress=lambda _: threads.append(threading.get_ident()))
     assert threads == [threading.get_ident()] * 2
 
@@ -427,7 +423,9 @@ def test_progress_is_told_in_the_callers_own_thread(api: MockApi) -> None:
 async def test_progress_is_told_in_the_loops_thread_when_awaited(api: MockApi) -> None:
     api.answer(state("finished"))
     threads: list[int] = []
-    async with AsyncGameball("k", "s", base_url="https://api.gameball.test/api/v3.0") as client:
+    async with with_waits(
+        AsyncGameball("k", "s", base_url="https://api.gameball.test/api/v3.0"), QUICK_POLLS
+    ) as client:
         await client.batches.wait("213", on_progress=lambda _: threads.append(threading.get_ident()))
     assert threads == [threading.get_ident()]
 
@@ -457,13 +455,10 @@ async def test_waiting_times_out_cleanly(call: Ask, api: MockApi) -> None:
 
 
 @pytest.mark.parametrize("word", ["pending", "processing", "cancelled", "completedWithErrors"])
-async def test_waiting_ends_when_nothing_changes(
-    call: Ask, api: MockApi, monkeypatch: pytest.MonkeyPatch, word: str
-) -> None:
-    monkeypatch.setattr("gameball.resources.batches.PATIENCE", 0.1)
+async def test_waiting_ends_when_nothing_changes(call: Ask, api: MockApi, word: str) -> None:
     api.get(re.compile("https://"), body=state(word), repeat=True)
     with pytest.raises(BatchTimeoutError) as caught:
-        await call("batches.wait", "213")
+        await call("batches.wait", "213", waits=evolve(QUICK_POLLS, no_progress=0.1))
     status = BatchStatus(word).value
     assert f'batch 213 has had no progress for 0.1 s (its status is "{status}"); it goes on' in str(caught.value)
     assert caught.value.__context__ is None
@@ -572,7 +567,7 @@ def never_stopped(sandbox: Sandbox) -> bool:
 
 @pytest.mark.parametrize("polls", [0, 2])
 async def test_a_cancelled_wait_leaves_the_batch_running_and_says_so(endless: Sandbox, polls: int) -> None:
-    async with AsyncGameball(**keys(endless)) as client:
+    async with with_waits(AsyncGameball(**keys(endless)), QUICK_POLLS) as client:
         batch_id = await client.batches.start_balance(["p"])
         reports: list[Batch] = []
         waiting = asyncio.create_task(client.batches.wait(batch_id, on_progress=reports.append))
@@ -599,7 +594,7 @@ async def test_a_deadline_around_the_wait_is_the_callers_own(endless: Sandbox, s
             with manager:
                 await client.batches.wait(batch_id, timeout=30)
 
-    async with AsyncGameball(**keys(endless)) as client:
+    async with with_waits(AsyncGameball(**keys(endless)), QUICK_POLLS) as client:
         batch_id = await client.batches.start_balance(["p"])
         with pytest.raises(TimeoutError) as caught:
             await wait_with_a_deadline(client, batch_id)
@@ -611,7 +606,7 @@ def test_ctrl_c_in_a_progress_callback_leaves_the_batch_running_and_says_so(endl
     def interrupt(_: Batch) -> None:
         raise KeyboardInterrupt
 
-    with Gameball(**keys(endless)) as client:
+    with with_waits(Gameball(**keys(endless)), QUICK_POLLS) as client:
         batch_id = client.batches.start_balance(["p"])
         with pytest.raises(KeyboardInterrupt) as caught:
             client.batches.wait(batch_id, on_progress=interrupt)

@@ -19,8 +19,10 @@ from gameball import (
     PlayerNotFoundError,
     Retries,
 )
+from gameball.core.waits import STANDARD, Waits
 from gameball.sandbox import Sandbox, faults
 from tests.support.mock_api import MockApi
+from tests.support.waits import with_waits
 
 Block = Callable[[Any, Hold], object]
 
@@ -29,10 +31,13 @@ def client_of(sandbox: Sandbox, kind: type[Any], **settings: Any) -> Any:
     return kind(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url, **settings)
 
 
-async def hold_for(face: str, sandbox: Sandbox, block: Block | None = None, **arguments: Any) -> Hold:
+async def hold_for(
+    face: str, sandbox: Sandbox, block: Block | None = None, waits: Waits = STANDARD, **arguments: Any
+) -> Hold:
     """Hold 100 points of "p" while a block runs; what the block does is awaited where it can be."""
     arguments = {"player_unique_id": "p", "hold_points": 100, **arguments}
     client = client_of(sandbox, AsyncGameball if face == "awaited" else Gameball, retries=Retries(attempts=1))
+    with_waits(client, waits)
     if face == "awaited":
         async with client, client.transactions.holding(**arguments) as hold:
             if block is not None and asyncio.iscoroutine(done := block(client, hold)):
@@ -189,17 +194,14 @@ async def test_a_failing_reversal_never_masks_the_blocks_error_and_leaves_a_note
     assert caught.value.__notes__ == [f"the hold {held[0]} could not be reversed ({name})"]
 
 
-async def test_a_reversal_that_hangs_is_given_up_and_leaves_a_note(
-    face: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gameball.resources.transactions.REVERSAL", 0.1)
+async def test_a_reversal_that_hangs_is_given_up_and_leaves_a_note(face: str, sandbox: Sandbox) -> None:
 
     def fail(_: Any, __: Hold) -> None:
         sandbox.faults.arm("transactions.reverse_hold", faults.Delay(5.0))
         raise _Mine
 
     with pytest.raises(_Mine) as caught:
-        await hold_for(face, sandbox, fail)
+        await hold_for(face, sandbox, fail, Waits(reversal=0.1))
     (note,) = caught.value.__notes__
     assert note.endswith("could not be reversed (TimeoutError)")
 
@@ -239,8 +241,8 @@ async def test_a_lost_hold_is_neither_repeated_nor_reversed(face: str, sandbox: 
 # --- cancellation
 
 
-async def held_until_cancelled(sandbox: Sandbox, entered: asyncio.Event) -> None:
-    client: AsyncGameball = client_of(sandbox, AsyncGameball)
+async def held_until_cancelled(sandbox: Sandbox, entered: asyncio.Event, waits: Waits = STANDARD) -> None:
+    client: AsyncGameball = with_waits(client_of(sandbox, AsyncGameball), waits)
     async with client, client.transactions.holding(player_unique_id="p", hold_points=100):
         entered.set()
         await asyncio.sleep(30)
@@ -293,13 +295,10 @@ async def test_a_neighbours_failure_in_a_task_group_reverses_the_hold(sandbox: S
     assert sandbox.ledger.holds("p") == []
 
 
-async def test_a_reversal_that_fails_while_cancelled_leaves_the_cancellation_and_a_note(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gameball.resources.transactions.REVERSAL", 0.1)
+async def test_a_reversal_that_fails_while_cancelled_leaves_the_cancellation_and_a_note(sandbox: Sandbox) -> None:
     sandbox.faults.arm("transactions.reverse_hold", faults.Delay(5.0))
     entered = asyncio.Event()
-    task = asyncio.create_task(held_until_cancelled(sandbox, entered))
+    task = asyncio.create_task(held_until_cancelled(sandbox, entered, Waits(reversal=0.1)))
     await entered.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:

@@ -27,6 +27,7 @@ from gameball import (
     __version__,
 )
 from gameball.core.methods import Async
+from gameball.core.waits import STANDARD
 from gameball.resources.transactions import Transactions
 from tests.support.mock_api import Ask, MockApi
 from tests.support.server import Server
@@ -651,6 +652,7 @@ async def test_iterate_remembers_rows_beyond_the_page_before_in_bounded_memory()
             return TransactionPage(transactions=rows)
 
         send_regardless = send
+        waits = STANDARD
 
     reader: Transactions[Async] = Transactions(Async, cast("Any", Sender()))
     rows = [row.gameball_transaction_id async for row in reader.iterate()]

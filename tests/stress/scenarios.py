@@ -206,10 +206,8 @@ def _checked(scenario: str, seed: int, server: Server, ends: Sequence[End]) -> R
 
 PROGRAM: Final = """
 from gameball import BulkStoppedError, CashbackRequest, ManualRequest
-from gameball.core import polling
 from tests.stress.timing import LOOKUP_TIME, RETRIES, TIMEOUTS, WAITS
 from tests.support.waits import with_waits
-polling.FIRST_WAIT = 0.05
 
 def row(n):
     keyed = dict(player_unique_id=f"player{{n % {players}}}", transaction_id=f"Row-{seed}-{{n}}")

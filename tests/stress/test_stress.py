@@ -2,7 +2,7 @@
 
 import pytest
 
-from gameball.core.retry import Waits
+from gameball.core.waits import Waits
 from tests.stress import scenarios
 from tests.stress.__main__ import run
 from tests.stress.scenarios import SCENARIOS

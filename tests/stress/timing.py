@@ -3,9 +3,9 @@
 from typing import Final
 
 from gameball import Retries, Timeouts
-from gameball.core.retry import Waits
+from gameball.core.waits import Waits
 
-WAITS: Final = Waits(first_lookup=0.02, between_lookups=0.6, concurrent=0.02)
+WAITS: Final = Waits(first_lookup=0.02, between_lookups=0.6, concurrent=0.02, first_poll=0.05)
 """As in earnest (0.5, 2 and 0.25 seconds), only shorter."""
 TIMEOUTS: Final = Timeouts(connect=1.0, attempt=0.25, total=8.0)
 RETRIES: Final = Retries(attempts=4, backoff=0.05, cap=0.2)

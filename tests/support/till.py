@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final, Self
 
 from gameball import AsyncGameball, Operation, Retries
-from gameball.core.retry import Waits
+from gameball.core.waits import Waits
 from gameball.sandbox import Sandbox
 from tests.support.calls import KEYED, ORDER, PLAYER, TRANSACTION, TRANSACTIONS
 from tests.support.canaries import EMAIL, OTP

@@ -18,8 +18,9 @@ from gameball.bulk.cluster.scheduler import Scheduler, TaskFailedError
 from gameball.bulk.cluster.storage import SharedDirectory
 from gameball.bulk.cluster.worker import LAST_TRIES
 from gameball.bulk.report import BulkReport
-from gameball.bulk.runner import GRACE, StopFlag
+from gameball.bulk.runner import StopFlag
 from gameball.core import loop_thread
+from gameball.core.waits import STANDARD
 from gameball.errors import BulkStoppedError, GameballError, JournalError
 
 TICK: Final = 0.1
@@ -31,7 +32,7 @@ PROGRESS: Final = 0.5
 SETTLES: Final = 0.5
 """Seconds after which two submissions that began at the same time see each other."""
 
-END: Final = GRACE + LOOK + HOLDS + LAST_TRIES + 5.0
+END: Final = STANDARD.leaving + LOOK + HOLDS + LAST_TRIES + 5.0
 """Seconds that workers may take to end when a run is stopped."""
 
 FAILURES: Final = 3

@@ -11,6 +11,10 @@ import pytest
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 
+from functools import partial
+
+from attrs import evolve
+
 from gameball import CashbackRequest, Gameball, ManualRequest, RefundRequest
 from gameball.bulk.cluster import lease
 from gameball.bulk.cluster.lease import Lease
@@ -18,12 +22,14 @@ from gameball.bulk.cluster.results import Progress, Results, read_results
 from gameball.bulk.cluster.shards import read_shard
 from gameball.bulk.cluster.storage import SharedDirectory
 from gameball.bulk.cluster.worker import run_shard
+from gameball.core.delivery import Delivery
 from gameball.errors import AuthenticationError, CredentialsError, InvalidRequestError, JournalError
 from gameball.resources.transactions import cashback
 from gameball.sandbox import Sandbox, faults
 from gameball.settings import RateLimit
 from tests.bulk.cluster.planned import ask_to_stop, planned, submit
 from tests.support.bulk_api import pay, pays
+from tests.support.waits import SHORT
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 
@@ -274,7 +280,7 @@ def test_a_stopped_shard_says_which_rows_were_never_sent(sandbox: Sandbox, direc
 def test_what_a_stopped_shard_left_in_doubt_is_looked_up(
     sandbox: Sandbox, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gameball.bulk.runner.GRACE", 0.1)
+    monkeypatch.setattr("gameball.bulk.cluster.worker.Delivery", partial(Delivery, waits=evolve(SHORT, leaving=0.1)))
     shared = planned(directory, pays(30))
     sandbox.faults.arm("transactions.cashback", faults.Delay(5.0), effect="after", transaction_id="t3")
     thread = in_the_midst(sandbox, 10, lambda: ask_to_stop(shared))
