@@ -16,7 +16,7 @@ from httpx import ASGITransport, AsyncClient
 from gameball import cli, errors
 from gameball.codes import CODES
 from gameball.sandbox import Sandbox
-from tests.support.pages import programs, without_programs
+from tests.support.pages import examples, programs
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -138,9 +138,19 @@ def commands(text: str) -> list[list[str]]:
 
 
 DOCS = [name for name in PAGES if name.startswith("docs/")]
-OF_TESTS = "docs/testing.md"
-"""Its examples are tests: `tests/test_testing.py` has pytest run them."""
-WITH_CODE = [name for name in DOCS if blocks(without_programs(PAGES[name]), "python") and name != OF_TESTS]
+RUN_ELSEWHERE = {
+    "docs/testing.md": "tests/test_testing.py",
+    "docs/how-to/jupyter.md": "tests/ecosystem/test_jupyter.py",
+    "docs/how-to/observability.md": "tests/ecosystem/test_observability.py",
+}
+"""Pages whose examples need pytest, a notebook, or what not everybody has, and what runs them."""
+WITH_CODE = [name for name in DOCS if examples(PAGES[name]) and name not in RUN_ELSEWHERE]
+
+
+def test_what_is_not_run_here_is_run_elsewhere() -> None:
+    for page, tests in RUN_ELSEWHERE.items():
+        assert page in PAGES
+        assert Path(page).name in (ROOT / tests).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", WITH_CODE)
@@ -149,12 +159,10 @@ def test_a_page_of_the_docs_prints_what_it_says(page: str, monkeypatch: pytest.M
     with Sandbox() as sandbox:
         point_to(sandbox, monkeypatch)
         names: dict[str, Any] = {"__name__": page}
-        found = BLOCK.findall(without_programs(PAGES[page]))
-        for (language, code), (next_language, expected) in zip(found, [*found[1:], ("", "")], strict=True):
-            if language == "python":
-                with redirect_stdout(StringIO()) as printed:
-                    execute(code, page, names)
-                assert printed.getvalue() == (expected if next_language == "text" else ""), code
+        for code, expected in examples(PAGES[page]):
+            with redirect_stdout(StringIO()) as printed:
+                execute(code, page, names)
+            assert printed.getvalue() == expected, code
 
 
 @pytest.mark.thorough
@@ -220,7 +228,7 @@ def test_every_page_of_programs_has_its_recipe() -> None:
 
 @pytest.mark.parametrize("page", [name for name in DOCS if name.startswith("docs/how-to/")])
 def test_every_page_that_says_how_to_is_run(page: str) -> None:
-    assert page in {*WITH_PROGRAMS, *WITH_CODE, *WITH_COMMANDS, "docs/how-to/index.md"}
+    assert page in {*WITH_PROGRAMS, *WITH_CODE, *WITH_COMMANDS, *RUN_ELSEWHERE, "docs/how-to/index.md"}
 
 
 def test_every_error_and_every_code_is_in_the_table_of_errors() -> None:

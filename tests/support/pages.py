@@ -1,6 +1,7 @@
 """The pages for people, and what of them can be run."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,16 @@ def programs(text: str) -> dict[str, str]:
 def without_programs(text: str) -> str:
     """The page with its examples alone, which follow on one another."""
     return _FILE.sub(lambda found: "" if found[2] == "python" else found[0], text)
+
+
+def examples(text: str) -> list[tuple[str, str]]:
+    """The examples of a page, each with what it prints: the block of text directly below it."""
+    blocks = re.findall(r"^```(\S*)\n(.*?)^```", without_programs(text), re.MULTILINE | re.DOTALL)
+    return [
+        (code, printed if next_language == "text" else "")
+        for (language, code), (next_language, printed) in pairwise([*blocks, ("", "")])
+        if language == "python"
+    ]
 
 
 def commands(text: str) -> list[str]:
