@@ -7,7 +7,8 @@ merchant are `merchant.unique_id`, `merchant.name`, `merchant.branch.unique_id` 
 import json
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias, TypeGuard
 
@@ -38,7 +39,7 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         if isinstance(value, int) and not isinstance(value, bool):  # a numeric id in JSON
             return str(value)
-        raise refuse(name, f"must be text or a whole number, not {reprlib.repr(value)}")
+        raise refuse(name, f"must be text or a whole number, not {_shown(value)}")
     if not is_utf8(value):
         raise refuse(name, NOT_UTF8)
     check_text(name, value)
@@ -60,7 +61,7 @@ def _number(name: str, value: Any) -> Decimal | int:
             pass
     elif isinstance(value, Decimal | int) and not isinstance(value, bool):
         return value
-    raise refuse(name, f"must be a number such as 99.98, not {reprlib.repr(value)}")
+    raise refuse(name, f"must be a number such as 99.98, not {_shown(value)}")
 
 
 def _whole(name: str, value: Any) -> Decimal | int:
@@ -72,13 +73,17 @@ def _whole(name: str, value: Any) -> Decimal | int:
 
 
 def _time(name: str, value: Any) -> datetime:
-    try:
-        time = datetime.fromisoformat(value.strip() if isinstance(value, str) else "")
-    except ValueError:
-        time = None
-    if time is None or time.utcoffset() is None:
-        raise refuse(name, f"must be a time with its zone, such as 2019-09-19T16:14:09Z, not {reprlib.repr(value)}")
+    time = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            time = datetime.fromisoformat(value.strip())
+    if not isinstance(time, datetime) or time.utcoffset() is None:
+        raise refuse(name, f"must be a time with its zone, such as 2019-09-19T16:14:09Z, not {_shown(value)}")
     return time
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Decimal | date) else reprlib.repr(value)
 
 
 def _line_items(name: str, value: Any) -> tuple[LineItem, ...]:
@@ -185,6 +190,22 @@ PRIVATE: Final = frozenset({"email", "mobile"})
 
 
 # --- rows
+
+
+def flat(pairs: JsonObject, above: str = "") -> Iterator[tuple[str, Any]]:
+    """A row's values by their columns, those of an object inside with its own key before.
+
+    Raises:
+        InvalidRequestError: What should be an object is none.
+    """
+    for key, value in pairs:
+        name = above + key
+        if name not in OBJECTS or value is None:
+            yield name, value
+        elif isinstance(value, JsonObject):
+            yield from flat(value, f"{name}.")
+        else:
+            raise refuse(name, "must be an object with unique_id or name")
 
 
 def request_of(operation: str, given: dict[str, Any]) -> Request:

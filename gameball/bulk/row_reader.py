@@ -116,12 +116,14 @@ class BadRows:
     """The bad rows of a pass.
 
     Attributes:
-        first: The error of the first one, if there is one.
+        found: Whether there is any.
+        field: The field that the first one breaks a rule of.
         rows: The first 20, each with its `line`, `column`, `field` and `rule`.
     """
 
     def __init__(self, wording: Wording) -> None:
-        self.first: InvalidRequestError | None = None
+        self.found = False
+        self.field: str | None = None
         self.rows: list[dict[str, object]] = []
         self._unit = wording.unit
         self._sentences: list[str] = []
@@ -130,19 +132,19 @@ class BadRows:
     def add(self, place: int, error: InvalidRequestError, titles: Mapping[str, str]) -> None:
         """Note a row; `titles` are those of its columns, by field."""
         self._count += 1
-        self.first = self.first or error
+        self.field = self.field if self.found else error.field
+        self.found = True
         if len(self.rows) < NAMED:
             title = titles.get(error.field or "", error.field)
             in_table = self._unit == "row" and error.field in titles
             column = f", column {title}" if title != error.field or in_table else ""
-            self._sentences.append(printable(f"  {self._unit} {place}{column}: {error.message}"))
+            self._sentences.append(printable(f"{self._unit} {place}{column}: {error.message}"))
             rule = error.message.removeprefix(f"{error.field} ")
             self.rows.append({"line": place, "column": title, "field": error.field, "rule": rule})
 
-    def complaint(self, name: str) -> str:
-        """What is wrong with the rows of a file or table of this name; "" if nothing is."""
-        if not self._count:
-            return ""
-        more = [f"  and {self._count - NAMED:,} more"] if self._count > NAMED else []
-        headline = f"{name}: {self._count:,} bad row{'s' if self._count > 1 else ''}"
-        return "\n".join([headline, *self._sentences, *more])
+    def complaint(self) -> list[str]:
+        """How many there are, and a sentence for each of the first 20; nothing where there are none."""
+        if not self.found:
+            return []
+        more = [f"and {self._count - NAMED:,} more"] if self._count > NAMED else []
+        return [f"{self._count:,} bad row{'s' if self._count > 1 else ''}", *self._sentences, *more]

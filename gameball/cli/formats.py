@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final, Protocol
 
-from gameball.bulk.columns import OBJECTS, JsonObject, parse
+from gameball.bulk.columns import JsonObject, flat, parse
 from gameball.bulk.row_reader import BadCell, Pairs
 from gameball.cli.failed_rows import is_ours, unprotected
 from gameball.errors import InvalidRequestError
@@ -159,19 +159,7 @@ class JsonLines:
             raise refuse("the row", "must be a JSON object")
         if self._names.isdisjoint(key for key, _ in row) and (path := _path_to_rows(row)) is not None:
             raise refuse("the row", f"is a document with many rows: write one object a line: jq -c '{path}[]'")
-        return list(_flat(row))
-
-
-def _flat(pairs: JsonObject, above: str = "") -> Iterator[tuple[str, Any]]:
-    """An object as columns."""
-    for key, value in pairs:
-        name = above + key
-        if name not in OBJECTS or value is None:
-            yield name, value
-        elif isinstance(value, JsonObject):
-            yield from _flat(value, f"{name}.")
-        else:
-            raise refuse(name, "must be an object with unique_id or name")
+        return list(flat(row))
 
 
 def _path_to_rows(value: Any, path: str = "") -> str | None:

@@ -146,8 +146,9 @@ class RowsFile(AbstractContextManager["RowsFile"]):
                     if isinstance(request, ManualRequest):
                         self.points += request.points or 0
                     yield request
-        if complaint := reader.bad.complaint(self.name):
-            raise BadRowsError(complaint, reader.bad.rows)
+        if reader.bad.found:
+            headline, *sentences = reader.bad.complaint()
+            raise BadRowsError("\n  ".join([f"{self.name}: {headline}", *sentences]), reader.bad.rows)
         if not self.operations:
             raise BadRowsError(f"{self.name}: has no rows")
         if reader.unseen:
