@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import aiohttp
+
 from gameball.sandbox import Sandbox
 from tests.support import pages
 
@@ -159,6 +161,14 @@ class Recipe:
             until(lambda: not server.running or listens(port), f"{server.command} listens")
             assert server.running, server.output
             yield server, f"http://127.0.0.1:{port}"
+
+
+async def reward(shop: aiohttp.ClientSession, number: int) -> str:
+    """Ask a web shop to reward an order; the points, or "" where it says nothing, or that it does not know."""
+    with suppress(aiohttp.ClientError):
+        async with shop.post(f"/orders/A-{number}/reward?player=p{number}&paid=50.00") as answer:
+            return str((await answer.json())["points"]) if answer.status == 200 else ""
+    return ""
 
 
 def rewarded(sandbox: Sandbox) -> Counter[str]:

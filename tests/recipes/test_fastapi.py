@@ -2,23 +2,14 @@
 
 import asyncio
 import re
-from contextlib import suppress
 
 import aiohttp
 import pytest
 
 from gameball.sandbox import Sandbox, faults
-from tests.recipes.recipe import LEFT_OPEN, Recipe, becomes, rewarded
+from tests.recipes.recipe import LEFT_OPEN, Recipe, becomes, reward, rewarded
 
 BOTH = pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
-
-
-async def reward(shop: aiohttp.ClientSession, number: int) -> str:
-    """The points that the shop says it gave for an order; "" where it says nothing, or that it does not know."""
-    with suppress(aiohttp.ClientError):
-        async with shop.post(f"/orders/A-{number}/reward?player=p{number}&paid=50") as answer:
-            return (await answer.json())["points"] if answer.status == 200 else ""
-    return ""
 
 
 @BOTH
