@@ -193,7 +193,8 @@ class Display(AbstractContextManager["Display"]):
 
     def _lines(self, report: BulkReport) -> Iterator[RenderableType]:
         bar = Table.grid(Column(max_width=40), Column(no_wrap=True), padding=(0, 1))
-        bar.add_row(ProgressBar(max(self._rows, report.rows), report.settled), self._progress(report))
+        done = ProgressBar(max(self._rows, report.rows), report.settled, complete_style="cyan", finished_style="green")
+        bar.add_row(done, self._progress(report))
         yield bar
         if most := max(rates := self._throughput.rates, default=0):
             bars = Table.grid(Column(max_width=40), Column(no_wrap=True), padding=(0, 1))

@@ -1,6 +1,6 @@
 """The report of a run as one page that needs neither a network nor a script: report.html."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -150,17 +150,31 @@ def _plot(samples: Sequence[Sample]) -> dict[str, Any] | None:
     most = max(rates, default=0.0)
 
     def x(seconds: float) -> float:
-        return round(1000 * min(seconds, wide) / wide, 1)
+        return round(1000 * min(max(seconds, 0), wide) / wide, 1)
 
     steps = [(x(end.seconds), 100 - 98 * rate / most) for (_, end), rate in zip(pairs, rates, strict=True) if most]
     return {
         "settled": " ".join(f"{x(one.seconds)},{100 - 98 * one.settled / high:.1f}" for one in samples),
         "rate": " ".join(f"{at},{y:.1f}" for at, y in steps),
         "most": most,
-        "pauses": [
-            (x(before.seconds), x(after.paused - before.paused))
-            for before, after in pairs
-            if after.paused > before.paused
-        ],
+        "pauses": _joined((x(start), x(end)) for start, end in map(_pause, pairs) if end > start),
         "resumed": sorted({x(after.seconds) for before, after in pairs if after.run != before.run}),
     }
+
+
+def _pause(pair: tuple[Sample, Sample]) -> tuple[float, float]:
+    """When everything waited between two moments; a pause that begins in between goes on at the second one."""
+    before, after = pair
+    paused = after.paused - before.paused
+    if after.pauses > before.pauses:
+        return after.seconds - paused, after.seconds
+    return before.seconds, before.seconds + paused
+
+
+def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The start and width of each span; those that nearly touch are one."""
+    joined: list[tuple[float, float]] = []
+    for start, end in spans:
+        goes_on = joined and start <= joined[-1][1] + 1
+        joined.append((joined.pop()[0] if goes_on else start, end))
+    return [(start, round(end - start, 1)) for start, end in joined]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gameball.bulk.journal.history import Sample
+from gameball.cli.report_page import _plot
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status
 from tests.cli.commands import COMMAND, Bulk, orders
@@ -70,6 +72,21 @@ def test_slow_rows_and_rows_that_were_sent_again_are_named(sandbox: Sandbox, bul
     [row] = re.findall("<tr>(<td.*)</tr>", again)
     cells = re.sub("<td[^>]*>", "|", row).replace("<bdi>", "").replace("</bdi>", "")
     assert re.fullmatch(r"\|8\|cashback\|p7\|t7\|applied\|\d+\.\d{3} s\|2 times", cells)
+
+
+def at(seconds: float, pauses: int, paused: float, run: int = 1) -> Sample:
+    return Sample(run, seconds, seconds, int(seconds * 10), 0, 0, pauses, paused, None, None)
+
+
+def test_a_pause_stands_in_the_plot_where_it_was_and_in_one_piece() -> None:
+    samples = [at(0, 0, 0), at(40, 0, 0), at(50, 1, 1), at(60, 1, 11), at(65, 1, 16), at(80, 1, 16), at(100, 2, 20)]
+    plot = _plot(samples)
+    assert plot is not None
+    assert plot["pauses"] == [(490.0, 160.0), (960.0, 40.0)]
+    assert plot["resumed"] == []
+    resumed = _plot([*samples, at(100, 2, 20, run=2), at(200, 2, 20, run=2)])
+    assert resumed is not None
+    assert resumed["resumed"] == [500.0]
 
 
 # --- however many rows there are

@@ -8,6 +8,9 @@ WRITTEN: Final = re.compile(
 )
 
 
+UNFINISHED: Final = re.compile(r"\x1b(\[\??[\d;]*)?$")
+
+
 class Screen:
     """Lines as they stand after all that was written, with their colours: a cursor goes up, and lines are erased whole.
 
@@ -17,12 +20,17 @@ class Screen:
     def __init__(self) -> None:
         self.lines = [""]
         self._at = 0
+        self._rest = ""
 
     def write(self, written: str) -> None:
-        """Take what is written, in pieces that end anywhere but inside a command."""
+        """Take what is written, in pieces that end anywhere."""
+        written, self._rest = self._rest + written, ""
         place = 0
         while place < len(written):
             found = WRITTEN.match(written, place)
+            if found is None and UNFINISHED.match(written, place):
+                self._rest = written[place:]
+                return
             if found is None:
                 raise ValueError(f"a terminal's command that is not known: {written[place : place + 20]!r}")
             place = found.end()
