@@ -8,12 +8,11 @@ import pytest
 
 from gameball import APIError, OutcomeUnknownError, Retries, ServerError, Timeouts
 from gameball.sandbox import faults
-from tests.support.till import Till, effect_of, operation
+from tests.support.till import Struck, Till, effect_of, operation
 
 pytestmark = pytest.mark.many_cases
 
 KEYED = ("cashback", "redeem", "refund", "manual")
-HURRY = Timeouts(connect=2, attempt=0.4, total=10)
 
 BROKEN: dict[str, faults.Fault] = {
     "reset": faults.Reset(),
@@ -23,7 +22,7 @@ BROKEN: dict[str, faults.Fault] = {
     "cut at its last byte": faults.CutBody(10**6),
     "cut body without a length": faults.CutBody(with_length=False),
     "cut at its last byte without a length": faults.CutBody(10**6, with_length=False),
-    "no answer in time": faults.Delay(1.0),
+    "no answer in time": faults.Delay(10.0),
     "drip": faults.Drip(interval=0.05),
     "garbage": faults.Garbage(),
     "garbage without a line": faults.Garbage(b"\x00\xff" * 40),
@@ -54,6 +53,14 @@ BROKEN: dict[str, faults.Fault] = {
     "500 with a code": faults.Status(500, {"code": 309, "message": "insufficient"}),
     "503 with Retry-After": faults.Status(503, headers={"Retry-After": "0"}),
 }
+
+
+def arm(till: Till, kind: str, fault: faults.Fault, **how: Any) -> None:
+    """Have one of these strike the next call of its kind."""
+    too_long = isinstance(fault, faults.Delay | faults.Drip)
+    (till.arm_for_too_long if too_long else till.arm)(kind, fault, **how)
+
+
 EACH_FAULT = pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
 
 
@@ -61,9 +68,9 @@ EACH_FAULT = pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
 async def test_after_the_effect_the_original_result_is_returned_and_nothing_is_sent_twice(
     till: Till, fault: faults.Fault
 ) -> None:
-    await till.open(timeouts=HURRY)
+    await till.open()
     for kind in KEYED:
-        till.arm(kind, fault, effect="after")
+        arm(till, kind, fault, effect="after")
 
     for kind, delivered in (await till.together(KEYED)).items():
         assert effect_of(kind, delivered.value, kind) == till.original(kind)
@@ -75,9 +82,9 @@ async def test_after_the_effect_the_original_result_is_returned_and_nothing_is_s
 async def test_before_the_effect_the_same_bytes_are_sent_again_and_it_is_applied_once(
     till: Till, fault: faults.Fault
 ) -> None:
-    await till.open(timeouts=HURRY)
+    await till.open()
     for kind in KEYED:
-        till.arm(kind, fault)
+        arm(till, kind, fault)
 
     for kind, delivered in (await till.together(KEYED)).items():
         assert effect_of(kind, delivered.value, kind) == till.original(kind)
@@ -92,9 +99,9 @@ async def test_before_the_effect_the_same_bytes_are_sent_again_and_it_is_applied
 async def test_what_has_no_id_is_sent_once_and_the_error_says_what_to_check(
     till: Till, fault: faults.Fault, effect: str
 ) -> None:
-    await till.open(timeouts=HURRY)
+    await till.open()
     for kind in ("hold", "create_coupon"):
-        till.arm(kind, fault, effect=effect)
+        arm(till, kind, fault, effect=effect)
         with pytest.raises(OutcomeUnknownError, match="outcome unknown") as raised:
             await till.client.send(operation(kind))
 
@@ -106,10 +113,10 @@ async def test_what_has_no_id_is_sent_once_and_the_error_says_what_to_check(
 
 @EACH_FAULT
 async def test_reads_are_repeated(till: Till, fault: faults.Fault) -> None:
-    await till.open(timeouts=HURRY)
+    await till.open()
     undisturbed = await till.together(("list", "for_order"))
     for kind in undisturbed:
-        till.arm(kind, fault)
+        arm(till, kind, fault)
 
     for kind, delivered in (await till.together(("list", "for_order"))).items():
         assert delivered.value == undisturbed[kind].value
@@ -121,7 +128,7 @@ async def test_reads_are_repeated(till: Till, fault: faults.Fault) -> None:
 async def test_a_reversed_hold_is_reversed_however_the_answer_was_lost(
     till: Till, fault: faults.Fault, effect: str
 ) -> None:
-    await till.open(timeouts=HURRY)
+    await till.open()
     hold = await till.client.transactions.hold(player_unique_id="p", hold_points=5)
     till.arm("reverse_hold", fault, effect=effect)
     await till.client.transactions.reverse_hold(hold.hold_reference)
@@ -282,8 +289,8 @@ async def test_put_off_after_a_lost_try_that_was_applied_still_gives_the_origina
     till: Till, keyed: str, fault: faults.Fault
 ) -> None:
     await till.open()
-    till.arm(keyed, faults.Reset(), effect="later", later=0.05)
-    till.arm(keyed, fault, times=1)
+    till.arm(keyed, faults.Reset(), effect="later", later=60)
+    till.arm(keyed, Struck(fault, till.catch_up))
     value = await till.client.send(operation(keyed))
 
     assert effect_of(keyed, value) == till.original()

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+from aiohttp.web import StreamResponse
+
 from gameball import AsyncGameball, Operation, Retries
 from gameball.core.waits import Waits
-from gameball.sandbox import Sandbox
+from gameball.sandbox import Sandbox, faults
 from tests.support.calls import KEYED, ORDER, PLAYER, TRANSACTION, TRANSACTIONS
 from tests.support.canaries import EMAIL, OTP
 
@@ -34,6 +37,18 @@ def effect_of(kind: str, value: Any, transaction_id: str = TRANSACTION) -> tuple
     return value.gameball_transaction_id, getattr(value, points[kind])
 
 
+@dataclass(frozen=True)
+class Struck:
+    """A fault, and what happens as soon as it strikes: the same on a machine of any speed."""
+
+    fault: faults.Fault
+    then: Callable[[], object]
+
+    async def respond(self, answer: Any, /) -> StreamResponse:
+        self.then()
+        return await self.fault.respond(answer)
+
+
 class Till:
     """A sandbox with a player who has points and an order, and a client of it."""
 
@@ -45,7 +60,7 @@ class Till:
 
     async def together(self, kinds: Sequence[str]) -> dict[str, Any]:
         """One call of each kind side by side, each under its kind as transaction id; how each was delivered."""
-        calls = (self.client.deliver(operation(kind, kind)) for kind in kinds)
+        calls = [asyncio.create_task(self.client.deliver(operation(kind, kind)), name=kind) for kind in kinds]
         return dict(zip(kinds, await asyncio.gather(*calls), strict=True))
 
     async def open(self, **settings: Any) -> Self:
@@ -58,6 +73,27 @@ class Till:
 
     def arm(self, kind: str, *args: Any, **how: Any) -> None:
         self.sandbox.faults.arm(f"transactions.{kind}", *args, **how)
+
+    def arm_for_too_long(self, kind: str, fault: faults.Fault, **how: Any) -> None:
+        """Arm what takes longer than the client waits: it waits no longer than until some of it has come."""
+
+        def soon() -> None:
+            asyncio.get_running_loop().call_later(0.02, self._run_out_of_time, kind)
+
+        self.arm(kind, Struck(fault, soon), **how)
+
+    def _run_out_of_time(self, kind: str) -> None:
+        """Let the timer of the client's exchange of this kind expire."""
+        loop = asyncio.get_running_loop()
+        timer = self.client._delivery.transport._by_loop[loop].timer
+        (timeout,) = [due for due in timer._due if _name(due) == kind] or timer._due
+        timer.clear(timeout)
+        timeout.reschedule(loop.time())
+
+    def catch_up(self) -> None:
+        """Have the sandbox do at once what it has put off."""
+        for handle in list(self.sandbox._server._delayed):
+            handle._run()
 
     def sent(self, kind: str) -> list[bytes]:
         """The body of every request of this kind that arrived."""
@@ -78,3 +114,8 @@ class Till:
         """Id and points of the one effect that there is."""
         (row,) = self.rows(transaction_id)
         return str(row.id), row.points
+
+
+def _name(timeout: asyncio.Timeout) -> str:
+    task: asyncio.Task[Any] = timeout._task  # type: ignore[attr-defined]
+    return task.get_name()
