@@ -1,18 +1,19 @@
 """`gameball bulk`: the rows of a file planned, sent, resumed and reported."""
 
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
 
-from gameball.bulk.journal import JournalReader
 from gameball.bulk.rows import RowState
 from gameball.bulk.start import Via
 from gameball.cli.display import agreed, count, show_plan, states
 from gameball.cli.exit_codes import Exit
 from gameball.cli.failed_rows import private_file, write_rows
+from gameball.cli.kept import reader_of
 from gameball.cli.objects import plan_object, report_object
 from gameball.cli.options import (
     DEFAULT_CONCURRENCY,
@@ -23,11 +24,9 @@ from gameball.cli.options import (
     File,
     Flag,
     Form,
-    JournalFile,
     Patience,
     Rates,
     check_batches,
-    client_of,
     limit_of,
     options_again,
     origin_of,
@@ -35,8 +34,9 @@ from gameball.cli.options import (
 from gameball.cli.origin import noted, with_others
 from gameball.cli.output import output_of, say, to_json
 from gameball.cli.report_page import write_page
-from gameball.cli.run import planned, run_to_the_end, show_before, show_plan_only
+from gameball.cli.run import planned, run_to_the_end, sender_of, show_plan_only
 from gameball.cli.status import show_status
+from gameball.cli.workers import THIS_PROCESS, Directory, KeptOption, NewJournal, Workers
 from gameball.models.shared import refuse
 
 app = App(
@@ -69,11 +69,13 @@ def run(
     /,
     *,
     form: Form = PLAIN,
-    journal: Path | None = None,
+    journal: NewJournal = None,
     via: Via = "calls",
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
     rates: Rates = None,
     patience: Patience = DEFAULT_PATIENCE,
+    workers: Workers = THIS_PROCESS,
+    directory: Directory = None,
     dry_run: Flag = False,
     yes: Flag = False,
     as_json: AsJson = False,
@@ -88,15 +90,17 @@ def run(
     file
         CSV, or JSON Lines (.jsonl, .ndjson), also gzipped; "-" is standard input.
     journal
-        A file that records the run, for resuming and for the report.
+        A file that records the run, for resuming and for the report; with --workers, a directory.
     via
         "calls" sends each row by a call of its own, "batches" up to 1000 at a time (cashback and redeem only).
     concurrency
-        The most rows in flight.
+        The most rows in flight; with workers, of each.
     rates
         Rate limit, for example 30/1s; repeatable.
     patience
         Seconds that an outage may last before the run is stopped.
+    directory
+        With --cluster, a path or URL that all workers reach. It keeps the run: its rows, what became of them, no key.
     dry_run
         Show the plan only.
     yes
@@ -107,53 +111,46 @@ def run(
     with output_of("run", as_json=as_json) as given:
         if as_json and not (yes or dry_run):
             raise refuse("--yes", "is needed with --json, which asks no question")
+        kept = workers.place(journal, directory, patience)
         with (origin := origin_of(file, form)).open() as rows:
             limit = limit_of(rates)
             if via == "batches":
                 check_batches([form.operation])
             if dry_run:
                 return show_plan_only(given, rows, limit)
-            with client_of(limit, concurrency) as client:
-                if journal is not None:
-                    show_before(journal)
+            with sender_of(workers, kept, limit, via=via, concurrency=concurrency, patience=patience) as sender:
+                sender.show_before()
                 expected = planned(rows, limit)
                 if via == "batches":
                     check_batches(rows.operations)
                 show_plan(rows, expected, limit)
-                if journal is None:
+                if kept is None:
                     say("no journal: a run that ends early cannot be resumed (--journal FILE)")
                 if not (yes or agreed(f"Send {count(expected.rows, 'row')}? [y/N] ")):
                     say("nothing was sent")
                     return Exit.FAILED
                 return run_to_the_end(
                     given,
-                    lambda show, stop: client.bulk.run(
-                        rows,
-                        journal=journal,
-                        via=via,
-                        concurrency=concurrency,
-                        patience=patience,
-                        on_progress=show,
-                        stop=stop,
-                    ),
+                    partial(sender.run, rows),
                     rows=expected.rows,
-                    journal=journal,
+                    journal=kept,
                     limit=limit,
                     origin=origin,
-                    again=options_again(concurrency, rates, patience),
+                    again=[*workers.again(), *options_again(concurrency, rates, patience)],
                     plan=plan_object(rows, expected, limit),
                 )
 
 
 @app.command
 def resume(
-    journal: JournalFile,
+    journal: KeptOption,
     *,
     via: Via | None = None,
     new_key: Flag = False,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
     rates: Rates = None,
     patience: Patience = DEFAULT_PATIENCE,
+    workers: Workers = THIS_PROCESS,
     as_json: AsJson = False,
 ) -> int:
     """Go on with a run: finished rows are skipped, rows that were in flight are looked up first.
@@ -161,13 +158,13 @@ def resume(
     Parameters
     ----------
     journal
-        The file that recorded the run.
+        The file that recorded the run, or its directory.
     via
         "calls" or "batches"; as in the run before by default.
     new_key
         The API key may be another one of the same account; one applied row is looked up first, to see that it is.
     concurrency
-        The most rows in flight.
+        The most rows in flight; with workers, of each.
     rates
         Rate limit, for example 30/1s; repeatable.
     patience
@@ -175,43 +172,40 @@ def resume(
     as_json
         Print one JSON object on stdout, and all else on stderr.
     """
-    with output_of("resume", as_json=as_json) as given, client_of(limit := limit_of(rates), concurrency) as client:
-        return run_to_the_end(
-            given,
-            lambda show, stop: client.bulk.resume(
-                journal,
-                via=via,
-                new_key=new_key,
-                concurrency=concurrency,
-                patience=patience,
-                on_progress=show,
-                stop=stop,
-            ),
-            rows=0,
-            journal=journal,
-            limit=limit,
-            again=options_again(concurrency, rates, patience),
-        )
+    with output_of("resume", as_json=as_json) as given:
+        workers.check_resumes(journal, patience, new_key=new_key)
+        limit = limit_of(rates)
+        with sender_of(
+            workers, journal, limit, via=via, new_key=new_key, concurrency=concurrency, patience=patience
+        ) as sender:
+            return run_to_the_end(
+                given,
+                sender.resume,
+                rows=0,
+                journal=journal,
+                limit=limit,
+                again=[*workers.again(), *options_again(concurrency, rates, patience)],
+            )
 
 
 @app.command
-def status(journal: JournalFile, *, as_json: AsJson = False) -> int:
+def status(journal: KeptOption, *, as_json: AsJson = False) -> int:
     """Show how far a run is, also while it goes in another terminal. No keys are needed, and nothing is changed.
 
     Parameters
     ----------
     journal
-        The file that records the run.
+        The file that records the run, or its directory.
     as_json
         Print one JSON object on stdout, and all else on stderr.
     """
-    with output_of("status", as_json=as_json) as given, JournalReader(journal) as recorded:
+    with output_of("status", as_json=as_json) as given, reader_of(journal) as recorded:
         return given.end(Exit.APPLIED, **show_status(recorded, journal))
 
 
 @app.command
 def report(
-    journal: JournalFile,
+    journal: KeptOption,
     *,
     output: Path = Path(),
     show: Annotated[bool, Parameter(name="--open", negative=())] = False,
@@ -225,7 +219,7 @@ def report(
     Parameters
     ----------
     journal
-        The file that recorded the run.
+        The file that recorded the run, or its directory.
     output
         The folder to write to; created if needed, and files of these names in it are replaced.
     show
@@ -233,7 +227,7 @@ def report(
     as_json
         Print one JSON object on stdout, and all else on stderr.
     """
-    with output_of("report", as_json=as_json) as given, JournalReader(journal) as recorded:
+    with output_of("report", as_json=as_json) as given, reader_of(journal) as recorded:
         outcome = recorded.contents.report
         origin = noted(journal)
         output.mkdir(parents=True, exist_ok=True)

@@ -248,7 +248,7 @@ def _one_line(text: str, style: str) -> Text:
 # --- at its end
 
 
-def show_end(report: BulkReport, rows: int, journal: Path | None) -> None:
+def show_end(report: BulkReport, rows: int, journal: Path | str | None) -> None:
     """The report in a few lines, in a panel on a terminal; `rows` is how many there were to send."""
     if not _showed_panel(report, rows):
         say(f"{report.settled:,} of {max(rows, report.rows):,} rows: {states(report)}")
@@ -302,7 +302,7 @@ def _problem(problem: RowResult) -> str:
     return f"row {problem.index + 1}, {problem.state.replace('_', ' ')}: {problem.error}"
 
 
-def command(name: str, journal: Path, *options: str) -> str:
+def command(name: str, journal: Path | str, *options: str) -> str:
     """A command on a journal, as it is typed in a shell."""
     path = str(journal)
     return shlex.join(["gameball", "bulk", name, f"./{path}" if path.startswith("-") else path, *options])

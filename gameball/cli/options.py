@@ -24,7 +24,6 @@ DEFAULT_CONCURRENCY: Final = 64
 DEFAULT_PATIENCE: Final = 300.0
 
 File = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # "-" is one
-JournalFile = Annotated[Path, Parameter(name="--journal")]
 Concurrency = Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))]
 Rates = Annotated[list[str] | None, Parameter(name="--rate", negative=())]
 Patience = Annotated[float, Parameter(validator=Number(gte=0))]

@@ -1,17 +1,22 @@
-"""The file that a journal's rows came from, noted beside the journal: a report shows the rows as they stand there."""
+"""The file that a run's rows came from, noted beside its journal: a report shows the rows as they stand there."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any, Final
 
 from attrs import asdict, evolve, frozen
 
 from gameball.bulk.rows import Request, RowResult
 from gameball.cli.failed_rows import private_file
 from gameball.cli.input_file import BadRowsError
+from gameball.cli.kept import Kept, is_directory, load
 from gameball.cli.rows_file import RowsFile
-from gameball.errors import InvalidRequestError
+from gameball.errors import GameballError, InvalidRequestError
+
+IN_DIRECTORY: Final = "origin.json"
+"""The note's name in the directory of a run on a cluster."""
 
 
 @frozen(kw_only=True)
@@ -39,24 +44,31 @@ class Origin:
         )
 
 
-def note(journal: Path, origin: Origin) -> None:
-    """Note where a journal's rows came from, if that is a file that can be read again."""
+def note(kept: Kept, origin: Origin) -> None:
+    """Note where a run's rows came from, if that is a file that can be read again."""
     path = Path(origin.path).absolute()
-    if path.is_file():
-        with suppress(OSError), private_file(_beside(journal)) as file:
-            json.dump(asdict(evolve(origin, path=str(path))), file)
+    if not path.is_file():
+        return
+    text = json.dumps(asdict(evolve(origin, path=str(path))))
+    with suppress(OSError, GameballError):
+        if is_directory(kept):
+            _shared(kept).write(IN_DIRECTORY, text.encode())
+        else:
+            with private_file(_beside(Path(kept))) as file:
+                file.write(text)
 
 
-def noted(journal: Path) -> Origin | None:
-    """Where a journal's rows came from, if that was noted."""
+def noted(kept: Kept) -> Origin | None:
+    """Where a run's rows came from, if that was noted."""
     try:
-        return Origin(**json.loads(_beside(journal).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        text = (_shared(kept).read(IN_DIRECTORY) or b"") if is_directory(kept) else _beside(Path(kept)).read_bytes()
+        return Origin(**json.loads(text))
+    except (OSError, GameballError, ValueError, TypeError):
         return None
 
 
 def with_others(origin: Origin | None, results: Iterable[RowResult]) -> Iterator[tuple[RowResult, Mapping[str, str]]]:
-    """Rows of a journal in their order, each with the columns of its file that no field reads.
+    """Rows of a run in their order, each as it stands in its file, with the columns there that no field reads.
 
     A row that is not there any more, or another one now, has none.
     """
@@ -71,8 +83,13 @@ def with_others(origin: Origin | None, results: Iterable[RowResult]) -> Iterator
                 read = next((read for index, read in records if index == result.index), None)
                 if read is not None:
                     request, beside = read()
-                    others = beside if request == result.request else {}
+                    if request in (result.request, evolve(result.request, transaction_time=None)):
+                        result, others = evolve(result, request=request), beside  # noqa: PLW2901 (without our time)
             yield result, others
+
+
+def _shared(directory: Kept) -> Any:
+    return load("gameball.bulk.cluster.storage", "--journal").SharedDirectory(directory)
 
 
 def _beside(journal: Path) -> Path:

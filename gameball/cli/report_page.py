@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,8 +15,12 @@ from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import RowResult
 from gameball.cli.display import count, span, states
 from gameball.cli.failed_rows import private_file
+from gameball.cli.kept import Kept
 from gameball.cli.status import runs_of
 from gameball.errors import printable
+
+if TYPE_CHECKING:
+    from gameball.bulk.cluster.report import ClusterReader
 
 NAMED: Final = 100
 """Rows of a group that are listed."""
@@ -48,21 +52,22 @@ class Group:
     rows: list[tuple[Any, ...]] = field(factory=list[tuple[Any, ...]])
 
 
-def write_page(path: Path, recorded: JournalReader, journal: Path) -> None:
+def write_page(path: Path, recorded: "JournalReader | ClusterReader", kept: Kept) -> None:
     """Write the page, readable to its owner alone.
 
     Raises:
         JournalError: The journal cannot be read.
         OSError: The page cannot be written.
     """
-    report, samples, outliers = recorded.contents.report, recorded.samples, recorded.outliers
+    contents, samples, outliers = recorded.contents, recorded.samples, recorded.outliers
+    report = contents.report
     environment = Environment(
         loader=PackageLoader("gameball.cli"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("report.html").stream(
-        journal=printable(str(journal)),
-        base_url=recorded.contents.base_url,
-        via=recorded.contents.via,
+        journal=printable(str(kept)),
+        base_url=contents.base_url,
+        via=contents.via,
         report=report,
         summary=f"{count(report.rows, 'row')}: {states(report)}",
         figures=_figures(report),
@@ -70,7 +75,7 @@ def write_page(path: Path, recorded: JournalReader, journal: Path) -> None:
         count=count,
         words=_words,
         moment=_moment,
-        sums=recorded.contents.sums,
+        sums=contents.sums,
         runs=runs_of(samples)[-RUNS:],
         plot=_plot(samples[:: len(samples) // PLOTTED + 1]),
         slowest=sorted(outliers, key=lambda row: -row.seconds)[:SHOWN],
@@ -101,7 +106,7 @@ def _figures(report: BulkReport) -> list[tuple[str, str]]:
     return [*((name, f"{number:,}") for name, number in numbers.items()), *times.items()]
 
 
-def _groups(recorded: JournalReader) -> list[Group]:
+def _groups(recorded: "JournalReader | ClusterReader") -> list[Group]:
     groups: dict[str, Group] = {}
     left = MOST_BYTES
     for problem in recorded.all_problems():

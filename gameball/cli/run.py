@@ -1,20 +1,27 @@
 """A run of `gameball bulk`, from its plan to its end, whatever that is."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from attrs import frozen
 
 from gameball.bulk.report import BulkPlan, BulkReport, Planner, SeenIds
+from gameball.bulk.start import Via
 from gameball.cli.display import Display, command, counted, show_end, show_plan
 from gameball.cli.exit_codes import Exit
 from gameball.cli.input_file import temporary_files
+from gameball.cli.kept import Kept, load
 from gameball.cli.objects import plan_object, problem_object, report_object
-from gameball.cli.options import journal_report
+from gameball.cli.options import client_of, journal_report
 from gameball.cli.origin import Origin, note
 from gameball.cli.output import FIRST_HELP, Output, complain, say
 from gameball.cli.problems import error_object
 from gameball.cli.rows_file import RowsFile
+from gameball.cli.workers import Workers
+from gameball.client import Gameball
 from gameball.errors import BulkStoppedError, JournalError
 from gameball.settings import RateLimit
 
@@ -34,17 +41,110 @@ def show_plan_only(given: Output, rows: RowsFile, limit: RateLimit | None) -> Ex
     return given.end(Exit.APPLIED, plan=plan_object(rows, plan, limit))
 
 
-def show_before(journal: Path) -> None:
-    """Show how far the runs on a journal have come; what these keys and this address do not fit is refused.
+# --- who sends the rows
+
+
+class Sender(Protocol):
+    """Sends the rows of a run, or those of an earlier one that are left; `show` is called with the report so far."""
+
+    def show_before(self) -> None:
+        """Show how far earlier runs have come in the place that keeps this one.
+
+        Raises:
+            JournalError: It cannot be used, or belongs to other keys or another address.
+        """
+        ...
+
+    def run(self, rows: RowsFile, show: Callable[[BulkReport], object], stop: threading.Event) -> BulkReport:
+        """Send them, until the end or until the event is set."""
+        ...
+
+    def resume(self, show: Callable[[BulkReport], object], stop: threading.Event) -> BulkReport:
+        """Send what is left of an earlier run."""
+        ...
+
+
+@frozen(kw_only=True)
+class ThisProcess:
+    """This process does; see `Sender`."""
+
+    client: Gameball
+    journal: Path | None
+    via: Via | None
+    new_key: bool
+    concurrency: int
+    patience: float
+
+    def show_before(self) -> None:
+        """See `Sender`."""
+        if self.journal is None:
+            return
+        if self.journal.exists():
+            before = journal_report(self.journal)
+            say(f"journal {self.journal}: {before.settled:,} of {before.rows:,} rows are done already")
+        elif not self.journal.absolute().parent.is_dir():
+            raise JournalError(f"journal {self.journal} cannot be used: No such file or directory")
+
+    def run(self, rows: RowsFile, show: Callable[[BulkReport], object], stop: threading.Event) -> BulkReport:
+        """See `Sender`."""
+        return self.client.bulk.run(
+            rows,
+            journal=self.journal,
+            via=self.via or "calls",
+            concurrency=self.concurrency,
+            patience=self.patience,
+            on_progress=show,
+            stop=stop,
+        )
+
+    def resume(self, show: Callable[[BulkReport], object], stop: threading.Event) -> BulkReport:
+        """See `Sender`."""
+        assert self.journal is not None  # noqa: S101 (for the type checkers: there is one to resume)
+        return self.client.bulk.resume(
+            self.journal,
+            via=self.via,
+            new_key=self.new_key,
+            concurrency=self.concurrency,
+            patience=self.patience,
+            on_progress=show,
+            stop=stop,
+        )
+
+
+@contextmanager
+def sender_of(
+    workers: Workers,
+    kept: Kept | None,
+    limit: RateLimit | None,
+    *,
+    via: Via | None,
+    concurrency: int,
+    patience: float,
+    new_key: bool = False,
+) -> Generator[Sender]:
+    """Find out who is to send the rows.
 
     Raises:
-        JournalError: It cannot be used.
+        InvalidRequestError: The cluster cannot be reached.
+        CredentialsError: One of the keys is missing.
     """
-    if journal.exists():
-        before = journal_report(journal)
-        say(f"journal {journal}: {before.settled:,} of {before.rows:,} rows are done already")
-    elif not journal.absolute().parent.is_dir():
-        raise JournalError(f"journal {journal} cannot be used: No such file or directory")
+    if workers.option is not None:
+        on_cluster = load("gameball.cli.cluster", workers.option).on_cluster
+        with on_cluster(workers, kept, limit, via=via, concurrency=concurrency) as sender:
+            yield sender
+    else:
+        with client_of(limit, concurrency) as client:
+            yield ThisProcess(
+                client=client,
+                journal=None if kept is None else Path(kept),
+                via=via,
+                new_key=new_key,
+                concurrency=concurrency,
+                patience=patience,
+            )
+
+
+# --- the run
 
 
 def run_to_the_end(
@@ -52,7 +152,7 @@ def run_to_the_end(
     send: Callable[[Callable[[BulkReport], object], threading.Event], BulkReport],
     *,
     rows: int,
-    journal: Path | None,
+    journal: Kept | None,
     again: Sequence[str],
     limit: RateLimit | None,
     origin: Origin | None = None,

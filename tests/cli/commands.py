@@ -62,14 +62,15 @@ def times(sandbox: Sandbox) -> Counter[str | None]:
     return Counter(entry.transaction_id for entry in sandbox.ledger.transactions())
 
 
-def running(*arguments: str, under: str | None = None) -> "subprocess.Popen[str]":
-    """The command in a process of its own, or under another one."""
+def running(*arguments: str, under: str | None = None, group: bool = False) -> "subprocess.Popen[str]":
+    """The command in a process of its own, or under another one; as a group of processes, as below a terminal."""
     return subprocess.Popen(
         [*([under] if under else ()), *COMMAND, "bulk", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         bufsize=1,
+        start_new_session=group,
     )
 
 

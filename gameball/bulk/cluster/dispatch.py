@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final, Literal
 
 import anyio
@@ -34,6 +34,9 @@ SETTLES: Final = 0.5
 
 END: Final = STANDARD.leaving + LOOK + HOLDS + LAST_TRIES + 5.0
 """Seconds that workers may take to end when a run is stopped."""
+
+PATIENCE: Final = 300.0
+"""Seconds without any progress after which a cluster without workers is waited for no more."""
 
 FAILURES: Final = 3
 """How often the task of a shard may fail, one time after the other, without any progress of it."""
@@ -76,6 +79,8 @@ class Dispatch:
         """What `on_progress` raised."""
         self._end_by: float | None = None
         self._began = monotonic()
+        self._moved = 0, self._began
+        """How many rows had ended when that last changed, and when it did."""
 
     async def complete(self) -> BulkReport:
         """Work on all shards, and give the report.
@@ -89,7 +94,7 @@ class Dispatch:
             if self._settled(shard) < rows:
                 self._lanes[shard % len(self._lanes)].append(shard)
         before = self._requests
-        if any(self._lanes):
+        if any(self._lanes) and not self._is_to_stop:
             await self._begin()
             try:
                 await self._follow()
@@ -115,6 +120,7 @@ class Dispatch:
     async def _begin(self) -> None:
         """Make this the submission that workers work for; those of an earlier one end."""
         before = await asyncio.to_thread(Submission.read, self._directory)
+        self._submission = evolve(self._submission, began=time(), settled=self._all_settled)
         if before is not None:
             self._submission = evolve(self._submission, number=before.number + 1, seconds=before.seconds)
         await asyncio.to_thread(self._submission.write, self._directory)
@@ -146,7 +152,7 @@ class Dispatch:
     async def _follow(self) -> None:
         read_at = 0.0
         while self._running or (self._end_by is None and any(self._lanes)):
-            if self._end_by is None:
+            if self._end_by is None and not self._is_to_stop:
                 self._hand_out()
             await asyncio.sleep(TICK)
             for lane in list(self._running):
@@ -156,7 +162,7 @@ class Dispatch:
                 read_at = monotonic()
             if self._end_by is not None and monotonic() >= self._end_by:
                 return
-            if self._end_by is None and (self._problem is not None or (self._stop is not None and self._stop.is_set())):
+            if self._end_by is None and (self._problem is not None or self._is_to_stop):
                 self._end_by = monotonic() + END
                 await self._ask_to_stop()
 
@@ -204,6 +210,7 @@ class Dispatch:
         try:
             await self._check_latest()
             await self._read_progress([shard for shard, _ in self._running.values()])
+            await self._check_workers()
         except JournalError as error:
             self._problem = self._problem or error
         if self._on_progress is not None and self._complaint is None:
@@ -212,12 +219,24 @@ class Dispatch:
             except Exception as error:  # noqa: BLE001 (the caller's own: what is in flight ends first)
                 self._problem = self._complaint = error
 
+    async def _check_workers(self) -> None:
+        settled, now = self._all_settled, monotonic()
+        if settled == self._moved[0] and now < self._moved[1] + PATIENCE:
+            return
+        if settled == self._moved[0] and not await self._scheduler.workers():
+            self._problem = self._problem or GameballError(f"the cluster has had no workers for {PATIENCE:g} s")
+        self._moved = settled, now
+
     async def _ask_to_stop(self) -> None:
         try:
             await self._check_latest()
             await self._write_state("stopping")
         except JournalError as error:
             self._problem = self._problem or error
+
+    @property
+    def _is_to_stop(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
 
     # Figures.
 
@@ -233,6 +252,10 @@ class Dispatch:
 
     def _settled(self, shard: int) -> int:
         return self._figures[shard].settled if shard in self._figures else 0
+
+    @property
+    def _all_settled(self) -> int:
+        return sum(figures.settled for figures in self._figures.values())
 
     @property
     def _requests(self) -> int:

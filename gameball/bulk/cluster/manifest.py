@@ -98,6 +98,8 @@ class Submission:
         concurrency: The most rows in flight, of each.
         via: "calls" or "batches".
         seconds: How long all submissions took.
+        began: When this one did, in seconds since 1970.
+        settled: How many rows had ended by then.
     """
 
     number: int
@@ -108,6 +110,8 @@ class Submission:
     concurrency: int
     via: Literal["calls", "batches"]
     seconds: float
+    began: float = 0.0
+    settled: int = 0
 
     @classmethod
     def read(cls, directory: SharedDirectory) -> Self | None:

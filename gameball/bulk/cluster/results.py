@@ -168,6 +168,7 @@ class Progress:
         recent: How many seconds before its end each request ended that still counted in the rate limit.
         figures: Of all workers that the shard had.
         slowed_by: Why everything waited the last time.
+        at: When it was written, in seconds since 1970.
     """
 
     holder: str
@@ -177,6 +178,7 @@ class Progress:
     recent: tuple[float, ...] = ()
     figures: Figures = field(factory=Figures)
     slowed_by: str | None = None
+    at: float = 0.0
 
     @classmethod
     def read(cls, directory: SharedDirectory, shard: int) -> "Progress | None":

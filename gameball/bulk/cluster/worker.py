@@ -269,6 +269,7 @@ class _Shard:
             submission=self._submission.identity,
             figures=figures if self._before is None else figures.with_requests_of(self._before.figures),
             slowed_by=str(report.slowed_by) if report.slowed_by is not None else None,
+            at=time.time(),
         )
 
 

@@ -1,14 +1,12 @@
 """What the tests of a cluster share: a sandbox with its keys in the environment, a shared directory, quick waits."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gameball.core.delivery import Delivery
 from gameball.sandbox import Sandbox
-from tests.support.waits import SHORT
+from tests.bulk.cluster.waits import shorten
 
 
 @pytest.fixture
@@ -30,14 +28,4 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def quick_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks, leases and look-ups that hardly wait, where a run is in this process."""
-    for name, seconds in {
-        "lease.LOOK": 0.05,
-        "lease.HOLDS": 0.3,
-        "dispatch.HOLDS": 0.3,
-        "dispatch.SETTLES": 0.02,
-        "dispatch.TICK": 0.02,
-        "dispatch.PROGRESS": 0.05,
-        "worker.OFTEN": 0.1,
-    }.items():
-        monkeypatch.setattr(f"gameball.bulk.cluster.{name}", seconds)
-    monkeypatch.setattr("gameball.bulk.cluster.worker.Delivery", partial(Delivery, waits=SHORT))
+    shorten(monkeypatch)

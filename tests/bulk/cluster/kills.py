@@ -139,6 +139,7 @@ def run_and_kill(
         WatchedServer(Dice(seed, rate=faults)) as server,
         patch.dict(os.environ, {**KEYS, "GAMEBALL_BASE_URL": server.base_url}),
         TemporaryDirectory() as directory,
+        import_module("dask").config.set({"distributed.deploy.lost_worker_timeout": "1 day"}),  # killed, they come back
         distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
         ) as cluster,

@@ -354,10 +354,45 @@ def test_a_cluster_that_is_gone_ends_the_run(directory: Path) -> None:
         run_on_cluster(GoneCluster(), pays(4), directory=directory)
 
 
+def test_a_cluster_whose_workers_do_not_come_back_ends_the_run(
+    sandbox: Sandbox, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deserted(Failing):
+        asked = 0
+
+        def nthreads(self) -> dict[str, int]:
+            self.asked += len(self.tasks) == 2
+            if self.asked > 1:
+                raise OSError("nobody answers")
+            return {"tcp://here": 1}
+
+    monkeypatch.setattr("gameball.bulk.cluster.dispatch.PATIENCE", 0.1)
+    monkeypatch.setattr("gameball.bulk.cluster.dispatch.END", 0.1)
+    cluster = Deserted(work, never_end)
+    with pytest.raises(BulkStoppedError, match=r"^stopped with 10 of 20 rows settled: the cluster has had no workers"):
+        run_on_cluster(cluster, pays(20, players=2), directory=directory, shards=2)
+    assert cluster.asked >= 2, "as long as there were workers, they were waited for"
+    assert run_on_cluster(Failing(), pays(20, players=2), directory=directory).applied == 20
+    assert each_once(sandbox, 20)
+
+
+def test_a_run_that_is_stopped_before_it_begins_sends_nothing(cluster: Any, sandbox: Sandbox, directory: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert run_on_cluster(cluster, pays(20), directory=directory, stop=stop).left == 20
+    assert len(sandbox.requests) == 0
+    assert resume_on_cluster(cluster, directory).applied == 20
+
+
 def test_workers_that_do_not_end_are_given_up(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gameball.bulk.cluster.dispatch.END", 0.1)
-    cluster, stop = Failing(never_end), threading.Event()
-    stop.set()
+    stop = threading.Event()
+
+    def stop_and_never_end(directory: str, shard: int) -> tuple[str, Any]:
+        stop.set()
+        return never_end(directory, shard)
+
+    cluster = Failing(stop_and_never_end)
     report = run_on_cluster(cluster, pays(4), directory=directory, shards=1, stop=stop)
     assert (report.settled, len(cluster.given_up)) == (0, 1)
     submission = Submission.read(SharedDirectory(directory))
