@@ -15,8 +15,7 @@ from typing import Final
 
 from attrs import define
 
-from gameball.core.http import retry_after
-from gameball.core.observers import Attempt
+from gameball.core.http import Failure, Response, retry_after
 from gameball.core.retry import Budget
 from gameball.errors import ConnectionFailedError, GameballError, RateLimitedError, ServerError
 
@@ -37,7 +36,7 @@ class _State(Enum):
 
 
 class CircuitBreaker:
-    """The breaker of one run. An observer of all its exchanges."""
+    """The breaker of one run; hears of all its exchanges."""
 
     def __init__(self, limit: int, patience: float, first_pause: float, wake: Callable[[], object]) -> None:
         """Begin closed.
@@ -99,11 +98,15 @@ class CircuitBreaker:
         """Send nothing more, for the first reason given."""
         self.given_up = self.given_up or reason
 
-    def note(self, attempt: Attempt) -> None:
+    def note(self, operation: str, result: Response | Failure) -> None:
         """Take the end of an exchange into account."""
-        if attempt.status == HTTPStatus.TOO_MANY_REQUESTS:
-            requested = retry_after(attempt.headers or {}, datetime.now(UTC))
-            reason = RateLimitedError("too many requests", status=attempt.status, retry_after=requested)
+        if isinstance(result, Failure) or result.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._failures += 1
+            if self._failures >= IN_A_ROW or self._state is not _State.CLOSED:
+                self._trouble(_reason(operation, result), None)
+        elif result.status == HTTPStatus.TOO_MANY_REQUESTS:
+            requested = retry_after(result.headers, datetime.now(UTC))
+            reason = RateLimitedError("too many requests", status=result.status, retry_after=requested)
             self._deferrals += 1
             if (
                 self._state is _State.CLOSED
@@ -114,12 +117,8 @@ class CircuitBreaker:
                 self._slow_down(reason, requested)
             else:
                 self._trouble(reason, requested)
-        elif attempt.status is not None and attempt.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            self._answered()
         else:
-            self._failures += 1
-            if self._failures >= IN_A_ROW or self._state is not _State.CLOSED:
-                self._trouble(_reason(attempt), None)
+            self._answered()
 
     def rows_ended(self) -> None:
         """Take into account that rows have come back; a probe without any exchange makes place for another."""
@@ -188,7 +187,7 @@ class Resends(Budget):
         """Nothing is saved up."""
 
 
-def _reason(attempt: Attempt) -> GameballError:
-    if attempt.status is not None:
-        return ServerError("the API fails", status=attempt.status, operation=attempt.operation)
-    return ConnectionFailedError(f"no answer comes: {attempt.reason}", operation=attempt.operation)
+def _reason(operation: str, result: Response | Failure) -> GameballError:
+    if isinstance(result, Failure):
+        return ConnectionFailedError(f"no answer comes: {result.reason}", operation=operation)
+    return ServerError("the API fails", status=result.status, operation=operation)

@@ -55,9 +55,9 @@ class PlayerQueue:
     """Which row may go next: a player's rows in order and one at a time, those of different players side by side."""
 
     def __init__(self) -> None:
-        self._ready: deque[tuple[int, Request]] = deque()
-        self._behind: dict[str, deque[tuple[int, Request]]] = {}
-        """Of every player that has a row ready or on its way: the rows that wait for it."""
+        self._ready: deque[Row] = deque()
+        self._behind: dict[str, deque[Row] | None] = {}
+        """Of every player that has a row ready or on its way: the rows that wait for it, if there were any."""
         self._held = 0
         self._added = 0
 
@@ -78,18 +78,20 @@ class PlayerQueue:
 
     def add(self, requests: Iterable[Request]) -> None:
         """Add rows, in order."""
+        before, behind = self._added, self._behind
         for request in requests:
-            row = (self._added, request)
+            row, player = Row(self._added, request), request.player_unique_id
             self._added += 1
-            self._held += 1
-            behind = self._behind.get(request.player_unique_id)
-            if behind is None:
-                self._behind[request.player_unique_id] = deque()
+            if player not in behind:
+                behind[player] = None
                 self._ready.append(row)
+            elif (waiting := behind[player]) is None:
+                behind[player] = deque([row])
             else:
-                behind.append(row)
+                waiting.append(row)
+        self._held += self._added - before
 
-    def take(self, most: int) -> list[tuple[int, Request]]:
+    def take(self, most: int) -> list[Row]:
         """Take rows that may go now."""
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
@@ -138,7 +140,7 @@ class MemoryQueue:
             self._rows.ended(result.request)
             self._report.count(result)
         self._report.rows = self._rows.added
-        return [Row(index, request) for index, request in self._rows.take(max(count, 0))]
+        return self._rows.take(max(count, 0))
 
     async def record_batch(self, rows: Sequence[Row]) -> None:
         """Nothing would remember it."""

@@ -69,7 +69,7 @@ class Runner:
             sender: Sends them to the API.
             breaker: Says when rows may be sent.
             news: Set by whatever has something for the loop to do; the breaker sets it too.
-            tally: An observer of all exchanges.
+            tally: Counts all exchanges.
             observers: The client's, which follow the run.
             leaving: Seconds that what is in flight may take to end when the run is left early.
             hint: What can be done when the run ends early, in words.
@@ -242,6 +242,7 @@ class Runner:
     async def _commit_and_claim(self) -> Sequence[RowResult]:
         """Commit what has ended to the queue, and hand what can be claimed to the workers."""
         self._news.clear()
+        self.tally.update()
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -304,42 +305,42 @@ class Runner:
 
     async def _work(self) -> None:
         while True:
-            if rows := self._take():
-                ends = await self._send(rows)
-                self._ended.extend(ends)  # the list as it is now: it changes hands while rows are on their way
-                self._announce()
-            else:
+            rows = self._take()
+            if not rows:
                 rest = asyncio.get_running_loop().create_future()
                 self._idle.append(rest)
                 await rest
+                continue
+            self._sending += 1
+            self._flying += len(rows)
+            self.tally.begin(rows)
+            began = monotonic()
+            for row in rows:
+                row.began = row.began or began
+            try:
+                ends = await self._sender.send_rows(rows)
+            except asyncio.CancelledError:
+                for row in rows:
+                    row.in_doubt = True
+                self._ended.extend(rows)
+                raise
+            except Exception as error:
+                self._breaker.give_up(error)
+                self._news.set()
+                raise
+            finally:
+                self._sending -= 1
+                self._flying -= len(rows)
+                self._breaker.rows_ended()
+            self._ended.extend(ends)  # the list as it is now: it changes hands while rows are on their way
+            self._announce()
 
     def _take(self) -> Sequence[Row]:
-        enough = len(self._ready) >= (1 if self._dry else self._sender.most)
-        if not self._ready or not enough or self._stopping or self._broken or not self._breaker.admits(self._sending):
+        ready, most = self._ready, self._sender.most
+        enough = len(ready) >= most or (self._dry and ready)
+        if not enough or self._stopping or self._broken or not self._breaker.admits(self._sending):
             return ()
-        return [self._ready.popleft() for _ in range(min(self._sender.most, len(self._ready)))]
-
-    async def _send(self, rows: Sequence[Row]) -> Sequence[RowResult | Row]:
-        self._sending += 1
-        self._flying += len(rows)
-        self.tally.begin(rows)
-        for row in rows:
-            row.began = row.began or monotonic()
-        try:
-            return await self._sender.send_rows(rows)
-        except asyncio.CancelledError:
-            for row in rows:
-                row.in_doubt = True
-            self._ended.extend(rows)
-            raise
-        except Exception as error:
-            self._breaker.give_up(error)
-            self._news.set()
-            raise
-        finally:
-            self._sending -= 1
-            self._flying -= len(rows)
-            self._breaker.rows_ended()
+        return [ready.popleft()] if most == 1 else [ready.popleft() for _ in range(min(most, len(ready)))]
 
     def _announce(self) -> None:
         """Rows have ended: wake the loop at once when the run is to end or workers would run dry, else with others."""
@@ -363,4 +364,4 @@ def prepared(delivery: Delivery, tally: Tally, budget: Budget, concurrency: int)
     if delivery.rate_limiter is not None:
         turn = max(math.ceil(concurrency / most) * seconds for most, seconds in delivery.rate_limiter.limit.windows)
         timeouts = evolve(timeouts, total=min(timeouts.total + delivery.retries.attempts * turn, LONGEST))
-    return evolve(delivery, timeouts=timeouts, budget=budget, observers=(tally.note, *delivery.observers))
+    return evolve(delivery, timeouts=timeouts, budget=budget, monitor=tally.note)

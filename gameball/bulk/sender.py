@@ -59,19 +59,20 @@ class CallSender:
 
     async def send_rows(self, rows: Sequence[Row]) -> list[RowResult | Row]:
         """What became of each row; one that must be sent again comes back itself."""
-        return [await self._send(row) for row in rows]
-
-    async def _send(self, row: Row) -> RowResult | Row:
-        """What became of a row."""
-        pauses = self._breaker.pauses
-        try:
-            delivered = await self._delivery.deliver(row.operation, in_doubt=row.in_doubt)
-        except GameballError as error:
-            row.attempts += error.attempts
-            return row_after_error(row, error, self._breaker, calm=self._breaker.calm_since(pauses))
-        row.attempts += delivered.attempts
-        earlier = delivered.settled_by == "duplicate" and not row.in_doubt
-        return row.ended(RowState.ALREADY_APPLIED if earlier else RowState.APPLIED, value=delivered.value)
+        ends: list[RowResult | Row] = []
+        for row in rows:
+            pauses = self._breaker.pauses
+            try:
+                delivered = await self._delivery.deliver(row.operation, in_doubt=row.in_doubt)
+            except GameballError as error:
+                row.attempts += error.attempts
+                ends.append(row_after_error(row, error, self._breaker, calm=self._breaker.calm_since(pauses)))
+            else:
+                row.attempts += delivered.attempts
+                earlier = delivered.settled_by == "duplicate" and not row.in_doubt
+                state = RowState.ALREADY_APPLIED if earlier else RowState.APPLIED
+                ends.append(row.ended(state, value=delivered.value))
+        return ends
 
 
 def row_after_error(row: Row, error: GameballError, breaker: CircuitBreaker, *, calm: bool) -> RowResult | Row:

@@ -8,7 +8,7 @@ from gameball.bulk.breaker import CircuitBreaker
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import Row
 from gameball.bulk.sender import ABSENT
-from gameball.core.observers import Attempt
+from gameball.core.http import Failure, Response
 
 LOOK_UP: Final = "transactions.list"
 READS: Final = (LOOK_UP, "transactions.for_order", "batches.get")
@@ -16,7 +16,7 @@ READS: Final = (LOOK_UP, "transactions.for_order", "batches.get")
 
 
 class Tally:
-    """Keeps a report's figures that come from exchanges. An observer."""
+    """Keeps a report's figures that come from exchanges."""
 
     def __init__(self, report: BulkReport, breaker: CircuitBreaker) -> None:
         self.exchanges = 0
@@ -36,22 +36,24 @@ class Tally:
 
     def begin(self, rows: Sequence[Row]) -> None:
         """Count the writes that these rows begin with: one for each kind that has not been sent yet."""
-        self._unanswered += len({type(row.request) for row in rows if not row.in_doubt})
+        if len(rows) == 1:
+            self._unanswered += not rows[0].in_doubt
+        else:
+            self._unanswered += len({type(row.request) for row in rows if not row.in_doubt})
 
-    def note(self, attempt: Attempt) -> None:
+    def note(self, operation: str, result: Response | Failure) -> None:
         """Count an exchange that has ended."""
-        self._breaker.note(attempt)
+        self._breaker.note(operation, result)
         self.exchanges += 1
-        self._elsewhere = self._elsewhere and attempt.status in ABSENT
-        if attempt.operation not in READS:
+        self._elsewhere = self._elsewhere and isinstance(result, Response) and result.status in ABSENT
+        if operation not in READS:
             self.report.sent += 1
             self._unanswered -= 1
-        elif attempt.operation == LOOK_UP:
+        elif operation == LOOK_UP:
             self.report.looked_up += 1
-        self.update()
 
     def update(self) -> None:
-        """Bring what changes without an exchange up to date."""
+        """Bring what the breaker and the clock know up to date."""
         self.report.pauses = self._pauses + self._breaker.pauses
         self.report.paused = self._paused + self._breaker.paused
         self.report.limit = self._breaker.limit

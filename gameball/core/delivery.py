@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -123,6 +123,7 @@ class Delivery:
         rate_limiter: Keeps a rate limit; shared likewise, unless another limit was given.
         headers: Sent with every request, beside the operation's own.
         observers: See each exchange and each call, on the loop's thread.
+        monitor: Gets each exchange's operation and result, before the observers do; must not raise.
         waits: How long to wait where the settings do not say.
     """
 
@@ -132,6 +133,7 @@ class Delivery:
     retries: Retries
     headers: Mapping[str, str] = field(factory=dict[str, str])
     observers: Observers = field(default=Observers(), converter=Observers)
+    monitor: Callable[[str, Response | Failure], object] | None = None
     budget: Budget = field(factory=Budget)
     outages: Outages = field(factory=Outages)
     rate_limiter: RateLimiter | None = None
@@ -360,12 +362,14 @@ class Delivery:
         return self.credentials.redact(text)[:LONGEST_MESSAGE]
 
     def _report(self, operation: Operation[Any], number: int, exchange: Exchange, step: Step) -> None:
-        """Report an exchange to the log and the observers."""
+        """Report an exchange to the log, the monitor and the observers."""
         result = exchange.result
         if logger.isEnabledFor(logging.DEBUG):
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
             about = printable(f"{operation.name}: exchange {number}: {end}")
             logger.debug("%s after %.3f s", about, exchange.seconds)
+        if self.monitor is not None:
+            self.monitor(operation.name, result)
         if self.observers.of_exchanges:
             given = codec.request_id(result) if isinstance(result, Response) else None
             request_id = self._masked(given, operation) if given else None

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from gameball import AsyncGameball, BulkStoppedError, RateLimitedError, Retries, ServerError, State, Timeouts
 from gameball.bulk.breaker import IN_A_ROW, LONGEST_PAUSE, CircuitBreaker, Resends
-from gameball.core.observers import Attempt
+from gameball.core.http import Failure, Fault, Response as Answer
 from gameball.core.waits import STANDARD
 from gameball.sandbox import Sandbox
 from gameball.sandbox.faults import Close, Status, TooManyRequests
@@ -94,18 +94,13 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def attempt_with(status: int | None, operation: str = "transactions.cashback", headers: Any = None) -> Attempt:
-    return Attempt(
-        operation=operation,
-        number=1,
-        status=status,
-        headers=headers,
-        request_id=None,
-        reason=None if status else "connection refused",
-        seconds=0.1,
-        next="raise",
-        wait=0.0,
-    )
+def ended(
+    status: int | None, operation: str = "transactions.cashback", headers: Any = None
+) -> tuple[str, Answer | Failure]:
+    """An exchange's operation and result; without a status, no answer came."""
+    if status is None:
+        return operation, Failure(fault=Fault.CONNECTION, sent=False, reason="connection refused")
+    return operation, Answer(status=status, headers=headers or {}, body=b"")
 
 
 def breaker_of(limit: int, patience: float) -> CircuitBreaker:
@@ -114,13 +109,13 @@ def breaker_of(limit: int, patience: float) -> CircuitBreaker:
 
 def trip(breaker: CircuitBreaker) -> None:
     for _ in range(IN_A_ROW):
-        breaker.note(attempt_with(503))
+        breaker.note(*ended(503))
 
 
 async def test_a_success_in_between_ends_a_row_of_failures(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     for status in ([503] * (IN_A_ROW - 1) + [200]) * 3:
-        breaker.note(attempt_with(status))
+        breaker.note(*ended(status))
     assert breaker.closed
     assert clock.now == 1000
 
@@ -133,11 +128,11 @@ async def test_after_a_pause_one_row_probes_and_its_success_closes_the_breaker_a
     clock.now += STANDARD.first_pause
     assert breaker.admits(0)
     assert not breaker.admits(0)
-    breaker.note(attempt_with(200))
+    breaker.note(*ended(200))
 
     assert [breaker.admits(flying) for flying in (3, 4, 7)] == [True, False, False]
     for _ in range(4):
-        breaker.note(attempt_with(200))
+        breaker.note(*ended(200))
     assert [breaker.admits(flying) for flying in (7, 8)] == [True, False]
     assert breaker.pauses == 1
 
@@ -151,7 +146,7 @@ async def test_each_probe_that_fails_makes_the_pause_longer_up_to_a_bound(clock:
         while not breaker.admits(0):
             clock.now += 0.5
         pauses.append(clock.now - began)
-        breaker.note(attempt_with(None))
+        breaker.note(*ended(None))
 
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30, 30]
     assert pauses[-1] == LONGEST_PAUSE
@@ -162,7 +157,7 @@ async def test_what_was_on_its_way_when_the_breaker_opened_says_nothing_new(cloc
     breaker = breaker_of(8, 300)
     trip(breaker)
     for _ in range(50):
-        breaker.note(attempt_with(503))
+        breaker.note(*ended(503))
     clock.now += STANDARD.first_pause
     assert breaker.admits(0)
 
@@ -170,7 +165,7 @@ async def test_what_was_on_its_way_when_the_breaker_opened_says_nothing_new(cloc
 async def test_a_longer_retry_after_that_comes_meanwhile_is_kept(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     for seconds in ("5", "60", "7"):
-        breaker.note(attempt_with(429, headers={"Retry-After": seconds}))
+        breaker.note(*ended(429, headers={"Retry-After": seconds}))
     clock.now += 59
     assert not breaker.admits(0)
     clock.now += 1
@@ -181,10 +176,10 @@ async def test_a_longer_retry_after_that_comes_meanwhile_is_kept(clock: Clock) -
 async def test_a_look_up_that_is_answered_after_the_pause_is_as_good_as_a_probe(clock: Clock) -> None:
     breaker = breaker_of(8, 300)
     trip(breaker)
-    breaker.note(attempt_with(200, "transactions.list"))
+    breaker.note(*ended(200, "transactions.list"))
     assert not breaker.closed
     clock.now += STANDARD.first_pause
-    breaker.note(attempt_with(200, "transactions.list"))
+    breaker.note(*ended(200, "transactions.list"))
     assert breaker.closed
 
 
@@ -203,7 +198,7 @@ async def test_the_breaker_gives_up_when_its_patience_is_over(clock: Clock) -> N
     for _ in range(3):
         clock.now += 1.5
         if breaker.admits(0):
-            breaker.note(attempt_with(None))
+            breaker.note(*ended(None))
 
     assert not breaker.closed
     assert not breaker.admits(0)
@@ -225,8 +220,8 @@ async def test_resends_are_free_while_the_breaker_is_closed_and_none_are_made_wh
 # --- a short Retry-After
 
 
-def deferred(seconds: str) -> Attempt:
-    return attempt_with(429, headers={"Retry-After": seconds})
+def deferred(seconds: str) -> tuple[str, Answer | Failure]:
+    return ended(429, headers={"Retry-After": seconds})
 
 
 def limit_of(breaker: CircuitBreaker) -> int:
@@ -236,10 +231,10 @@ def limit_of(breaker: CircuitBreaker) -> int:
 async def test_a_short_retry_after_halves_the_limit_once_for_that_long(clock: Clock) -> None:
     breaker = breaker_of(64, 300)
     for _ in range(5):
-        breaker.note(deferred("0.1"))
+        breaker.note(*deferred("0.1"))
     assert (limit_of(breaker), breaker.closed, breaker.pauses) == (32, True, 0)
     clock.now += 0.1
-    breaker.note(deferred("0.1"))
+    breaker.note(*deferred("0.1"))
 
     assert limit_of(breaker) == 16
     assert isinstance(breaker.slowed_by, RateLimitedError)
@@ -249,12 +244,12 @@ async def test_a_short_retry_after_halves_the_limit_once_for_that_long(clock: Cl
 async def test_the_limit_grows_back_with_every_success_and_never_ends_at_none(clock: Clock) -> None:
     breaker = breaker_of(4, 300)
     for _ in range(9):
-        breaker.note(deferred("0.1"))
-        breaker.note(attempt_with(200, "transactions.list"))
+        breaker.note(*deferred("0.1"))
+        breaker.note(*ended(200, "transactions.list"))
         clock.now += 1
     assert 1 <= limit_of(breaker) <= 4
     for _ in range(4):
-        breaker.note(attempt_with(200))
+        breaker.note(*ended(200))
 
     assert limit_of(breaker) == 4
 
@@ -263,7 +258,7 @@ async def test_deferrals_in_a_row_open_the_breaker_however_short(clock: Clock) -
     breaker = breaker_of(64, 300)
     for _ in range(IN_A_ROW):
         assert breaker.closed
-        breaker.note(deferred("0"))
+        breaker.note(*deferred("0"))
     assert not breaker.closed
     clock.now += STANDARD.first_pause
     assert breaker.admits(0)
@@ -272,7 +267,7 @@ async def test_deferrals_in_a_row_open_the_breaker_however_short(clock: Clock) -
 @pytest.mark.parametrize("seconds", ["0.6", "1", "30", "", "soon"])
 async def test_any_other_429_opens_the_breaker(clock: Clock, seconds: str) -> None:
     breaker = breaker_of(64, 300)
-    breaker.note(deferred(seconds))
+    breaker.note(*deferred(seconds))
     assert (breaker.closed, breaker.pauses) == (False, 1)
     assert clock.now == 1000
 
@@ -298,19 +293,19 @@ async def test_few_short_waits_do_not_stop_a_run(api: Api, caller: AsyncGameball
 async def test_it_knows_how_far_it_is_closed_and_how_long_it_was_open(clock: Clock) -> None:
     breaker = breaker_of(64, 300)
     assert (breaker.limit, breaker.paused) == (None, 0)
-    breaker.note(deferred("2"))
+    breaker.note(*deferred("2"))
     clock.now += 1.5
     assert (breaker.limit, breaker.paused) == (0, 1.5)
     clock.now += 0.5
-    breaker.note(attempt_with(200))
+    breaker.note(*ended(200))
     clock.now += 10
     assert (breaker.limit, breaker.paused) == (32, 2)
-    breaker.note(deferred("1"))
+    breaker.note(*deferred("1"))
     clock.now += 1
-    breaker.note(attempt_with(200))
+    breaker.note(*ended(200))
     assert (breaker.limit, breaker.paused) == (16, 3)
     for _ in range(48):
-        breaker.note(attempt_with(200))
+        breaker.note(*ended(200))
     assert breaker.limit is None
 
 
