@@ -1,12 +1,16 @@
 """Tables as rows of a bulk run, and the results of a run as a table. Arrow data needs the extra `tables`."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from itertools import islice, zip_longest
 from typing import Any, Final, Protocol
 
 from gameball.bulk.cells import plain, pyarrow, values_of
 from gameball.bulk.columns import COLUMNS, IDS, OBJECTS, OPERATION, JsonObject, flat
+from gameball.bulk.journal import JournalReader
 from gameball.bulk.row_reader import Pairs, RowReader
 from gameball.bulk.rows import Request
 from gameball.bulk.titles import Names, Wording, listed
@@ -17,6 +21,9 @@ CHUNK: Final = 4096
 """Rows that are held at a time."""
 
 ROWS: Final = Wording("row", "columns", lambda columns: f"columns={dict(columns)}", "it has")
+
+PLACES: Final = 2
+"""Digits that amounts of results have behind the point, at least."""
 
 READ: Final = frozenset({OPERATION, *OBJECTS, *(name for columns in COLUMNS.values() for name in columns)})
 """Columns that some operation reads; no other one is converted."""
@@ -228,3 +235,62 @@ class _Mappings:
         if not callable(getattr(row, "keys", None)):
             raise refuse("the row", f"must be a mapping of columns to values, not {type(row).__name__}")
         return list(flat(JsonObject((str(title), plain(row[title])) for title in row.keys())))  # noqa: SIM118 (sqlite3.Row)
+
+
+# --- results
+
+
+def results_table(journal: str | os.PathLike[str]) -> Any:
+    """The rows of a journal and what became of each so far, as a `pyarrow.Table`; nothing is changed.
+
+    Its columns: `row` (its place in the input, from 1), `operation`, `player_unique_id`, `transaction_id`, `amount`
+    (a decimal, as exact as was given), `transaction_time` (null of a row that has not been sent and brings none),
+    `status` (a `RowState`, or "pending", or "sending" for a row on its way or in doubt), `points`,
+    `gameball_transaction_id`, and for what was refused or is unknown `error` (the class), `code` (the API's) and
+    `message`.
+
+    Args:
+        journal: The file that a run keeps, also while it goes on.
+
+    Raises:
+        JournalError: There is none, or it cannot be read.
+        ModuleNotFoundError: The extra `tables` is not installed.
+    """
+    arrow = pyarrow()
+    text = arrow.string()
+    names = (
+        *("row", "operation", "player_unique_id", "transaction_id", "amount", "transaction_time"),
+        *("status", "points", "gameball_transaction_id", "error", "code", "message"),
+    )
+    kinds = {"row": arrow.int64(), "transaction_time": arrow.timestamp("us", "UTC"), "code": arrow.int64()}
+    schema = arrow.schema([(name, kinds.get(name, text)) for name in names])
+    batches: list[Any] = []
+    places = PLACES
+    with JournalReader(journal) as recorded:
+        for rows in recorded.outcomes():
+            columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+            columns["row"] = [number + 1 for number in columns["row"]]
+            columns["transaction_time"] = [
+                time and datetime.fromisoformat(time) for time in columns["transaction_time"]
+            ]
+            places = max(places, *(_places(amount) for amount in set(columns["amount"])))
+            batches.append(arrow.record_batch(columns, schema=schema))
+    table = arrow.Table.from_batches(batches, schema)
+    for name, kind in (("amount", arrow.decimal128(38, places)), ("points", arrow.int64())):
+        number = names.index(name)
+        table = table.set_column(number, name, _as_numbers(table.column(number), kind))
+    return table
+
+
+def _places(amount: str | None) -> int:
+    """Digits behind the point."""
+    exponent = Decimal(amount or 0).as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
+
+
+def _as_numbers(column: Any, kind: Any) -> Any:
+    """Text as numbers; points that are not whole as decimals."""
+    try:
+        return column.cast(kind)
+    except ValueError:
+        return column.cast(pyarrow().decimal128(38, max(map(_places, column.to_pylist()))))

@@ -261,6 +261,17 @@ class JournalReader(AbstractContextManager["JournalReader"]):
         with explained(self._path):
             yield from self._database.execute(schema.RESULTS)
 
+    def outcomes(self) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """All rows, many at a time and in order: see `schema.OUTCOMES`.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        with explained(self._path):
+            reading = self._database.execute(schema.OUTCOMES)
+            while rows := reading.fetchmany(TOGETHER):
+                yield rows
+
     def in_doubt(self) -> dict[int, str | None]:
         """The numbers of rows in doubt, with the batch that each was part of; see `Row.batch`.
 

@@ -154,6 +154,13 @@ NAMED: Final = (
     " WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number"
 )
 
+OUTCOMES: Final = """
+    SELECT number, kind, player, transaction_id, coalesce(request -> '$.amount', request -> '$.redeemedAmount'),
+        coalesce(request ->> '$.transactionTime', transaction_time), status, points, gameball_transaction_id,
+        error ->> '$[0]', error ->> '$[1].code', error ->> '$[1].message'
+    FROM rows ORDER BY number
+"""
+
 STORE: Final = "INSERT INTO rows (number, kind, transaction_id, player, request) VALUES (?, ?, ?, ?, ?)"
 
 STORED: Final = "SELECT number, kind, transaction_id, player, request FROM rows ORDER BY part(player), number"
