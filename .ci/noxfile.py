@@ -21,6 +21,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", *session.posargs)
 
 
+@nox.session(python=["3.11", "3.13"])
+def recipes(session: nox.Session) -> None:
+    """Run the recipes of the docs, Django's on 5.2 and on 6; needs redis-server."""
+    session.chdir(ROOT)
+    session.install("--editable", ".[recipes]")
+    session.run("pytest", "tests/recipes", *session.posargs)
+
+
 @nox.session(python="3.11", venv_backend="uv")
 def lowest(session: nox.Session) -> None:
     """Run the tests of what touches the dependencies, with the oldest releases that are allowed."""

@@ -126,15 +126,27 @@ class Recipe:
         """A file of the page."""
         return (self.folder / name).read_text(encoding="utf-8")
 
-    def run(self, beginning: str, seconds: float = 100.0) -> str:
-        """What a command of the page prints; it must succeed."""
+    def run(self, beginning: str, *, last: str | None = None) -> str:
+        """What a command of the page, or one with another last word, prints; it must succeed."""
+        command = self.command(beginning)
+        return self._run(command if last is None else f"{command.rpartition(' ')[0]} {last}", self.environment)
+
+    def test(self) -> None:
+        """Run the page's own tests, without keys: they must pass, and leave nothing open."""
+        printed = self._run(
+            self.command("pytest"), {**self.environment, "GAMEBALL_API_KEY": "", "GAMEBALL_SECRET_KEY": ""}
+        )
+        assert " passed" in printed
+        assert not [word for word in LEFT_OPEN if word in printed], printed
+
+    def _run(self, command: str, environment: Mapping[str, str]) -> str:
         ended = subprocess.run(
-            shlex.split(self.command(beginning)),
+            shlex.split(command),
             cwd=self.folder,
-            env=self.environment,
+            env=environment,
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=100,
             check=False,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -174,6 +186,11 @@ async def reward(shop: aiohttp.ClientSession, number: int) -> str:
 def rewarded(sandbox: Sandbox) -> Counter[str]:
     """How often each transaction id is in the ledger."""
     return Counter(entry.transaction_id for entry in sandbox.ledger.transactions())
+
+
+def sent(sandbox: Sandbox) -> int:
+    """How many requests for a reward have arrived."""
+    return sum(request.operation == "transactions.cashback" for request in sandbox.requests)
 
 
 def free_port() -> int:

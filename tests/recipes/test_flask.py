@@ -49,4 +49,4 @@ async def test_the_server_for_development_rewards(recipe: Recipe, sandbox: Sandb
 
 
 def test_the_app_s_own_test_passes(recipe: Recipe) -> None:
-    assert "1 passed" in recipe.run("pytest")
+    recipe.test()

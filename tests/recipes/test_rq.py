@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from gameball.sandbox import Sandbox, faults
-from tests.recipes.recipe import Recipe, Server, rewarded, until
+from tests.recipes.recipe import Recipe, Server, rewarded, sent, until
 
 
 @pytest.fixture
@@ -19,10 +19,6 @@ def kill_the_job(worker: Server) -> None:
     """SIGKILL for the child that runs the job; the scheduler, another child, came before it."""
     until(lambda: len(worker.children) > 1, "a job runs")
     os.kill(worker.children[-1], signal.SIGKILL)
-
-
-def sent(sandbox: Sandbox) -> int:
-    return sum(request.operation == "transactions.cashback" for request in sandbox.requests)
 
 
 def test_jobs_that_are_killed_and_tried_again_reward_once_each(recipe: Recipe, sandbox: Sandbox) -> None:
