@@ -19,6 +19,7 @@ from benchmarks.server import CORES, pin
 from benchmarks.table import Table, plain, summary, text
 
 SCENARIOS: Final[Mapping[str, Callable[[Effort], Iterator[Table]]]] = {
+    "typed": calls.typed,
     "call": calls.call,
     "plain": calls.plain,
     "threads": calls.threads,
@@ -31,7 +32,20 @@ SCENARIOS: Final[Mapping[str, Callable[[Effort], Iterator[Table]]]] = {
     "imports": imports.imports,
 }
 
-PACKAGES: Final = ("gameball", "aiohttp", "msgspec", "cattrs", "requests", "urllib3", "httpx", "pydantic")
+PACKAGES: Final = (
+    "gameball",
+    "aiohttp",
+    "msgspec",
+    "cattrs",
+    "requests",
+    "urllib3",
+    "httpx",
+    "pydantic",
+    "uvloop",
+    "tenacity",
+    "openai",
+    "stripe",
+)
 
 
 def main() -> int:

@@ -131,10 +131,26 @@ PAGE: Final = _json(
 BATCH: Final = _json({"batchId": 4711})
 CONFIGURATION: Final = _json(_CONFIGURATION)
 
+COMPLETION: Final = _json(
+    {
+        "id": "chatcmpl-17178",
+        "object": "chat.completion",
+        "created": 1569082389,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "20"}, "finish_reason": "stop"}],
+    }
+)
+PAYMENT: Final = _json(
+    {"id": "pi_17178", "object": "payment_intent", "amount": 9998, "currency": "usd", "status": "succeeded"}
+)
+"""What OpenAI and Stripe answer, no more than their SDKs need."""
+
 ROUTES: Final[Mapping[str, bytes]] = {
     "/transaction/cashback": CASHBACK,
     "/transaction/list": PAGE,
     "/integrations/batch": BATCH,
     "/integrations/config": CONFIGURATION,
+    "/chat/completions": COMPLETION,
+    "/payment_intents": PAYMENT,
 }
 """A piece of the address, and the body that answers it."""

@@ -24,7 +24,11 @@ CONCURRENCY: Final = 100
 FEWER: Final = 500
 """Calls of the shorter process, with all that is done at first use."""
 
-AWAITED: Final = {"Gameball": peers.gameball, "plain aiohttp": peers.aiohttp}
+AWAITED: Final = {
+    "Gameball": peers.gameball,
+    "plain aiohttp": peers.aiohttp,
+    "aiohttp, a careful team's": peers.careful_aiohttp,
+}
 ONE_BY_ONE: Final = {"Gameball": peers.plain_gameball, "requests": peers.requests}
 COUNTED: Final[Mapping[str, tuple[str, ...]]] = {"call": tuple(AWAITED), "plain": tuple(ONE_BY_ONE)}
 """Scenarios, and whose calls are counted: ours first."""
@@ -45,8 +49,8 @@ def counted(effort: Effort, scenario: str) -> Iterator[Table]:
             short, long = (_instructions(valgrind, scenario, peer, address, calls) for calls in (FEWER, more))
             return round((long - short) / (more - FEWER))
 
-        counts = {peer: count(peer) for peer in COUNTED[scenario]}
-    ours, theirs = counts.values()
+        counts = {peer: count(peer) for peer in COUNTED[scenario] if _is_there(scenario, peer, address)}
+    ours, theirs, *_ = counts.values()
     yield Table(
         f"{scenario}: instructions",
         ("", "instructions/call", "ratio"),
@@ -65,6 +69,15 @@ def _instructions(valgrind: str, scenario: str, peer: str, address: str, calls: 
         found = _COUNT.search(log.read_text())
     assert found is not None
     return int(found[1].replace(",", ""))
+
+
+def _is_there(scenario: str, peer: str, address: str) -> bool:
+    """Whether all that a peer needs is installed."""
+    try:
+        with _opener(scenario, peer, address)():
+            return True
+    except ModuleNotFoundError:
+        return False
 
 
 def _opener(scenario: str, peer: str, address: str) -> Opened:

@@ -34,6 +34,9 @@ AsyncCall: TypeAlias = Callable[[int], Awaitable[object]]
 Opened: TypeAlias = Callable[[], AbstractContextManager[Work]]
 """Opens what the work needs, and gives the work."""
 
+FindFactory: TypeAlias = Callable[[], Callable[[], asyncio.AbstractEventLoop]]
+"""Gives what makes event loops; where that is not installed, it raises ModuleNotFoundError."""
+
 
 @frozen
 class Effort:
@@ -182,12 +185,14 @@ def _filling(work: Work, seconds: float, step: int) -> int:
 # --- ways to do the work
 
 
-def on_a_loop(open_work: Callable[[], AbstractAsyncContextManager[AsyncWork]]) -> Opened:
-    """Work that is awaited, on a loop of its own."""
+def on_a_loop(
+    open_work: Callable[[], AbstractAsyncContextManager[AsyncWork]], find: FindFactory | None = None
+) -> Opened:
+    """Work that is awaited, on a loop of its own: asyncio's, or what is found when it is opened."""
 
     @contextmanager
     def opened() -> Iterator[Work]:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=find and find()) as runner:
             stack = AsyncExitStack()
             work = runner.run(stack.enter_async_context(open_work()))
             try:
@@ -198,7 +203,9 @@ def on_a_loop(open_work: Callable[[], AbstractAsyncContextManager[AsyncWork]]) -
     return opened
 
 
-def awaited(open_call: Callable[[], AbstractAsyncContextManager[AsyncCall]], concurrency: int) -> Opened:
+def awaited(
+    open_call: Callable[[], AbstractAsyncContextManager[AsyncCall]], concurrency: int, find: FindFactory | None = None
+) -> Opened:
     """Calls that are awaited, that many at a time: workers that pull from one iterator."""
 
     @asynccontextmanager
@@ -216,7 +223,7 @@ def awaited(open_call: Callable[[], AbstractAsyncContextManager[AsyncCall]], con
 
             yield work
 
-    return on_a_loop(opened)
+    return on_a_loop(opened, find)
 
 
 def one_by_one(open_call: Callable[[], AbstractContextManager[Call]]) -> Opened:

@@ -4,14 +4,19 @@ Each is opened with the server's base URL and gives the function that makes a ca
 opened, so that one that is not installed is missed by nobody else.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
+from unittest.mock import patch
+
+import msgspec
 
 from benchmarks.measure import AsyncCall, Call
 from gameball import AsyncGameball, Attempt, Gameball
+from gameball.core import loop_thread
 
 KEYS: Final = ("api-key", "secret-key")
 HEADERS: Final = {"APIKey": KEYS[0], "SecretKey": KEYS[1]}
@@ -65,6 +70,78 @@ async def aiohttp(address: str, connections: int) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
+async def careful_aiohttp(address: str, connections: int) -> AsyncIterator[AsyncCall]:
+    """What a careful team adds to aiohttp: types and exact amounts by msgspec, a total timeout, retries by tenacity."""
+    from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+    from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    decode = msgspec.json.Decoder(_Reward).decode
+    session = ClientSession(
+        connector=TCPConnector(limit=connections),
+        headers={**HEADERS, "Content-Type": "application/json"},
+        timeout=ClientTimeout(total=20),
+        raise_for_status=True,
+    )
+
+    tried_again = retry(
+        retry=retry_if_exception_type((ClientError, TimeoutError)),
+        stop=stop_after_attempt(3),
+        wait=wait_exponential_jitter(0.1),
+        reraise=True,
+    )
+
+    async def send(order: _Order) -> _Reward:
+        async with session.post(address + CASHBACK, data=encode(order)) as response:
+            return decode(await response.read())
+
+    call = tried_again(send)
+    async with session:
+        yield lambda number: call(_Order("player123", f"order{number}", Decimal("99.98"), datetime.now(UTC)))
+
+
+class _Order(msgspec.Struct, rename="camel"):
+    player_unique_id: str
+    transaction_id: str
+    amount: Decimal
+    transaction_time: datetime
+
+
+class _Reward(msgspec.Struct, rename="camel"):
+    gameball_transaction_id: int
+    rewarded_points: int
+    player_unique_id: str | None = None
+
+
+@asynccontextmanager
+async def openai(address: str) -> AsyncIterator[AsyncCall]:
+    """OpenAI's SDK and its own smallest call, as it comes: typed, timed, tried again."""
+    from openai import AsyncOpenAI
+
+    async with AsyncOpenAI(api_key=KEYS[0], base_url=address) as client:
+
+        async def call(number: int) -> None:
+            await client.chat.completions.create(model="m", messages=[{"role": "user", "content": f"order{number}"}])
+
+        yield call
+
+
+@asynccontextmanager
+async def stripe(address: str) -> AsyncIterator[AsyncCall]:
+    """Stripe's SDK and its own smallest call, the same."""
+    from stripe import StripeClient
+
+    client = StripeClient(KEYS[0], base_addresses={"api": address}, max_network_retries=2)
+
+    async def call(number: int) -> None:
+        await client.v1.payment_intents.create_async(
+            {"amount": 9998, "currency": "usd", "metadata": {"order": f"order{number}"}}
+        )
+
+    yield call
+
+
+@asynccontextmanager
 async def httpx(address: str, connections: int) -> AsyncIterator[AsyncCall]:
     """httpx.AsyncClient."""
     from httpx import AsyncClient, Limits
@@ -83,16 +160,47 @@ async def httpx(address: str, connections: int) -> AsyncIterator[AsyncCall]:
 
 
 @contextmanager
-def plain_gameball(address: str) -> Iterator[Call]:
-    """The SDK's plain client; any number of threads may share it."""
-    with Gameball(*KEYS, base_url=address) as client:
+def plain_gameball(address: str, *, on_uvloop: bool = False) -> Iterator[Call]:
+    """The SDK's plain client; any number of threads may share it. Its loop is this one, whatever is installed."""
+    with _loop_thread(uvloop() if on_uvloop else loop_thread._Loop) as enter:
+        client = Gameball(*KEYS, base_url=address)
 
         def call(number: int) -> None:
+            enter()
             client.transactions.cashback(
                 player_unique_id="player123", transaction_id=f"order{number}", amount=Decimal("99.98")
             )
 
         yield call
+        enter()
+        client.close()
+
+
+def uvloop() -> Callable[[], AbstractEventLoop]:
+    """What makes event loops of uvloop."""
+    from uvloop import Loop
+
+    factory: Callable[[], AbstractEventLoop] = Loop
+    return factory
+
+
+@contextmanager
+def _loop_thread(factory: Callable[[], AbstractEventLoop]) -> Iterator[Callable[[], None]]:
+    """A loop thread of its own, and what makes plain calls run there."""
+    usual, own = loop_thread._loop_thread, loop_thread.LoopThread()
+    with patch.object(loop_thread, "_loop_factory", lambda: factory):
+        own.run(_nothing)
+
+    def enter() -> None:
+        loop_thread._loop_thread = own
+
+    yield enter
+    own.stop()
+    loop_thread._loop_thread = usual
+
+
+async def _nothing() -> None:
+    """Start the thread."""
 
 
 @contextmanager
@@ -138,9 +246,9 @@ def urllib3(address: str, threads: int = 1) -> Iterator[Call]:
 
 
 @contextmanager
-def gameball_shared(address: str, threads: int) -> Iterator[Sequence[Call]]:
+def gameball_shared(address: str, threads: int, *, on_uvloop: bool = False) -> Iterator[Sequence[Call]]:
     """One plain client for all threads."""
-    with plain_gameball(address) as call:
+    with plain_gameball(address, on_uvloop=on_uvloop) as call:
         yield [call] * threads
 
 

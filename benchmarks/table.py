@@ -1,5 +1,6 @@
 """What a scenario found, on the terminal or as JSON."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -8,6 +9,11 @@ import attrs
 from benchmarks.measure import Comparison, Figure
 
 Cell: TypeAlias = str | float | int
+
+
+def limit(until_3_12: float, since_3_13: float) -> float:
+    """The limit of a target that a newer Python moves: it makes requests cheaper, and asyncio's Python code dearer."""
+    return since_3_13 if sys.version_info >= (3, 13) else until_3_12
 
 
 @attrs.frozen

@@ -57,7 +57,7 @@ def test_an_unknown_name_is_refused_in_one_sentence_that_names_the_known_ones() 
     assert run.returncode == 2
     assert run.stdout == ""
     (sentence,) = run.stderr.splitlines()
-    assert sentence.startswith("There is no scenario 'nonsense'; there are call, plain, ")
+    assert sentence.startswith("There is no scenario 'nonsense'; there are typed, call, plain, ")
 
 
 def test_without_valgrind_instructions_are_not_counted_and_one_sentence_says_so(tmp_path: Path) -> None:

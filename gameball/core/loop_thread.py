@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
@@ -30,22 +31,35 @@ SHUTDOWN_TIMEOUT: Final = 2.0
 """Seconds that the interpreter's exit waits for sessions to close."""
 
 
-class _Loop(asyncio.SelectorEventLoop):
-    """An event loop that works on where the usual one stops.
+class _Resolving(asyncio.AbstractEventLoop):
+    """Resolves host names in threads of Python's, and after the main thread has ended, when none starts, right here.
 
-    Its waits end although a test has stopped the time of its program (freezegun, time-machine). It resolves host names
-    after the main thread has ended, when no thread can be started for it: threads and exit handlers may still call.
+    Threads and exit handlers may call even then. libuv's own threads are no choice: a forked child that never used
+    them dies of them as it ends.
     """
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        resolve = partial(socket.getaddrinfo, host, port, **options)
+        return await self.run_in_executor(None, resolve) if threading.main_thread().is_alive() else resolve()
+
+
+class _Loop(_Resolving, asyncio.SelectorEventLoop):
+    """asyncio's event loop, whose waits end although a test has stopped the time (freezegun, time-machine)."""
 
     if sys.platform != "win32":
 
         def time(self) -> float:
             return time.clock_gettime(time.CLOCK_MONOTONIC)
 
-    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
-        if threading.main_thread().is_alive():
-            return await super().getaddrinfo(host, port, **options)
-        return socket.getaddrinfo(host, port, **options)
+
+@cache
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The event loop of uvloop, where that is installed, else asyncio's; a program's other loops stay as they are."""
+    try:
+        fast: Any = importlib.import_module("uvloop").Loop
+    except ImportError:
+        return _Loop
+    return type("_FastLoop", (_Resolving, fast), {})
 
 
 class _WorkItem(Generic[T]):
@@ -178,7 +192,7 @@ class LoopThread:
             )
         running = self._enter()
         if running is None:
-            return anyio.run(function, backend_options={"loop_factory": _Loop})
+            return anyio.run(function, backend_options={"loop_factory": _loop_factory()})
         item = _WorkItem(function)
         try:
             # BlockingPortal.call() would wait until the task is made: one more switch between threads.
@@ -242,7 +256,7 @@ class LoopThread:
 
     def _live(self, started: "SimpleQueue[BaseException | None]") -> None:
         try:
-            anyio.run(self._keep_open, started, backend_options={"loop_factory": _Loop})
+            anyio.run(self._keep_open, started, backend_options={"loop_factory": _loop_factory()})
         except BaseException as error:  # noqa: BLE001 (whoever waits for the start must hear of it)
             started.put(error)
 
@@ -263,6 +277,7 @@ _loop_thread = LoopThread()
 def prepare() -> None:
     """Import what the loop thread needs, before there is one: a fork in the midst of an import keeps its lock held."""
     importlib.import_module("anyio._backends._asyncio")
+    _loop_factory()
 
 
 def run(function: Callable[[], Awaitable[T]]) -> T:

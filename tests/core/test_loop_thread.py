@@ -9,6 +9,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -275,16 +276,16 @@ def test_ctrl_c_in_the_moment_of_handing_over_does_not_let_the_call_go_on(
 ) -> None:
     server.script("hang")
     client = plain(server.base_url, timeouts=Timeouts(attempt=2, total=2))
-    genuine = asyncio.BaseEventLoop.call_soon_threadsafe
+    loop_thread.run(nothing)
+    thread = loop_thread._loop_thread
+    genuine = thread._loop.call_soon_threadsafe
 
-    def hand_over(self: asyncio.BaseEventLoop, *args: Any, **kwargs: Any) -> Any:
-        handle = genuine(self, *args, **kwargs)
-        if getattr(args[0], "__name__", "") == "start":
-            signal.raise_signal(signal.SIGINT)
-        return handle
+    def hand_over(start: Callable[[], None]) -> None:
+        genuine(start)
+        signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(asyncio.BaseEventLoop, "call_soon_threadsafe", hand_over)
+        patch.setattr(thread, "_loop", SimpleNamespace(call_soon_threadsafe=hand_over))
         with pytest.raises(KeyboardInterrupt):
             cashback(client, "t1")
 
@@ -643,8 +644,47 @@ def test_once_the_main_thread_has_ended_a_host_name_is_resolved_without_another_
 
     before = loop_thread.run(resolve)
     monkeypatch.setattr(threading, "main_thread", threading.Thread)
-    monkeypatch.setattr(asyncio.SelectorEventLoop, "run_in_executor", pytest.fail)
+    monkeypatch.setattr(loop_thread._Resolving, "run_in_executor", pytest.fail)
     assert loop_thread.run(resolve) == before
+
+
+class OtherLoop(asyncio.SelectorEventLoop):
+    """Stands for uvloop's, which not everybody has."""
+
+
+@pytest.mark.parametrize(
+    ("uvloop", "kind"),
+    [(SimpleNamespace(Loop=OtherLoop), OtherLoop), (None, loop_thread._Loop)],
+    ids=["there", "absent"],
+)
+def test_plain_calls_run_on_the_loop_of_uvloop_where_it_is_installed(
+    uvloop: object, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", uvloop)
+    monkeypatch.setattr(loop_thread, "_loop_factory", loop_thread._loop_factory.__wrapped__)
+    own = loop_thread.LoopThread()
+    assert isinstance(own.run(running), kind)
+    own.stop()
+
+
+async def running() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+def test_no_other_loop_becomes_one_of_uvloop(start: Start, server: Server) -> None:
+    pytest.importorskip("uvloop")
+    program = start(
+        """
+from gameball.core import loop_thread
+
+async def is_fast(): return any(kind.__module__ == "uvloop" for kind in type(asyncio.get_running_loop()).__mro__)
+
+cashback(Gameball(), "t1")
+print(loop_thread.run(is_fast), asyncio.run(is_fast()))
+""",
+        server.base_url,
+    )
+    assert program.end() == (0, "True False", "")
 
 
 def test_an_awaited_call_says_that_it_works_on_asyncio_only(server: Server) -> None:
