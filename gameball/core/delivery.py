@@ -7,27 +7,29 @@ from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar, cast
 
 import anyio
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from gameball.core import codec, converter, in_flight
 from gameball.core.http import Exchange, Failure, Fault, Request, Response, retry_after
 from gameball.core.loop_thread import running_loop
 from gameball.core.observers import Attempt, Call, Observers
-from gameball.core.operation import Absent, Finding, Found, Operation, Reconciliation, Signature
+from gameball.core.operation import NEEDED_KEYS, Absent, Finding, Found, Operation, Reconciliation, Signature
 from gameball.core.outage import Outages
 from gameball.core.rate_limiter import RateLimiter
 from gameball.core.retry import (
+    FIRST,
     Budget,
     CallState,
     Disposition,
-    GiveUp,
     LookUp,
     Problem,
+    Send,
     Settled,
     SettledBy,
     Step,
     classify,
 )
+from gameball.core.running_call import RunningCall
 from gameball.core.scalars import UnreadableError
 from gameball.core.transport import Transport
 from gameball.core.waits import STANDARD, Waits
@@ -77,43 +79,6 @@ class Delivered(Generic[T]):
             return None
 
 
-@define(eq=False)
-class _Running(Generic[T]):
-    """One call on its way."""
-
-    operation: Operation[T]
-    state: CallState
-    request: Request
-    in_flight: bool = False
-    response: Response | None = field(default=None, init=False)
-    """The last answer that said something."""
-    settled: Settled = field(init=False)
-
-    @property
-    def may_be_applied(self) -> bool:
-        """Whether the call, were it cut off now, may have changed something."""
-        return not self.operation.reads and (self.in_flight or self.state.in_doubt)
-
-    def interruption(self) -> str | None:
-        if not self.may_be_applied:
-            return None
-        name, number, check = self.operation.name, self.operation.transaction_id, self.operation.check
-        which = f" (transaction_id={number})" if number is not None else ""
-        return printable(f"{name}{which} was given up: unless it had not left yet, it may be applied; {check}")
-
-    def delivered(self) -> Delivered[T]:
-        response = cast("Response", self.response)  # the value came with one
-        return Delivered(
-            value=self.settled.value,
-            settled_by=self.settled.by,
-            attempts=self.state.sends,
-            lookups=self.state.look_ups,
-            status=response.status,
-            headers=response.headers,
-            body=response.body,
-        )
-
-
 @frozen(kw_only=True, eq=False)
 class Delivery:
     """The one way from an operation to its value.
@@ -138,6 +103,8 @@ class Delivery:
     outages: Outages = field(factory=Outages)
     rate_limiter: RateLimiter | None = None
     waits: Waits = STANDARD
+    _signable: set[Signature] = field(factory=set[Signature], init=False)
+    """What there are the keys for, as far as was asked."""
 
     def check(self, signature: Signature) -> None:
         """Refuse what cannot be sent, before a call or a bulk run begins. The pytest plugin refuses more.
@@ -145,7 +112,9 @@ class Delivery:
         Raises:
             CredentialsError: A key that such requests are signed with is not there.
         """
-        self.credentials.require(*_NEEDED[signature])
+        if signature not in self._signable:
+            self.credentials.require(*NEEDED_KEYS[signature])
+            self._signable.add(signature)
 
     async def send(self, operation: Operation[T]) -> T:
         """The value of the call; see `deliver()`."""
@@ -169,7 +138,17 @@ class Delivery:
         Raises:
             GameballError: Whatever went wrong; its `outcome` says what became of the call.
         """
-        return (await self._carry_out(operation, in_doubt=in_doubt)).delivered()
+        call = await self._carry_out(operation, in_doubt=in_doubt)
+        response, settled = cast("Response", call.response), call.settled  # the value came with a response
+        return Delivered(
+            value=settled.value,
+            settled_by=settled.by,
+            attempts=call.sends,
+            lookups=call.look_ups,
+            status=response.status,
+            headers=response.headers,
+            body=response.body,
+        )
 
     async def look_up(self, operation: Operation[T]) -> Finding[T]:
         """What the API has of a call, by one look-up; nothing of the call itself is sent.
@@ -198,28 +177,19 @@ class Delivery:
         error.attempts = attempts
         return error
 
-    async def _carry_out(self, operation: Operation[T], *, in_doubt: bool = False) -> _Running[T]:
+    async def _carry_out(self, operation: Operation[T], *, in_doubt: bool = False) -> RunningCall[T]:
         try:
             self.check(operation.signature)
         except GameballError as error:
             raise self.complete(error, operation, 0) from None
         if in_doubt and operation.reconciliation is None:
             raise refuse("in_doubt", "is for operations that can be looked up")
-        call = _Running(
-            operation,
-            CallState(
-                operation=operation,
-                retries=self.retries,
-                deadline=running_loop().time() + self.timeouts.total,
-                budget=self.budget,
-                waits=self.waits,
-            ),
-            codec.encode(operation, self.headers),
-        )
+        deadline = running_loop().time() + self.timeouts.total
+        call = RunningCall(operation, deadline, codec.encode(operation, self.headers))
         follow = self._follow_observed if self.observers.of_calls else self._follow
         in_flight.enter(call)
         try:
-            await follow(call, call.state.begin(in_doubt=in_doubt))
+            await follow(call, self._state_of(call).begin_in_doubt() if in_doubt else FIRST)
         except GameballError as error:
             problem = error
         except asyncio.CancelledError as error:
@@ -230,16 +200,16 @@ class Delivery:
             return call
         finally:
             in_flight.leave(call)
-        raise self.complete(problem, operation, call.state.sends)
+        raise self.complete(problem, operation, call.sends)
 
-    async def _follow_observed(self, call: _Running[T], step: Step) -> None:
+    async def _follow_observed(self, call: RunningCall[T], step: Step) -> None:
         seen = Call.of(call.operation)
         tokens = self.observers.started(seen)
         outcome: Outcome = "unknown"
         try:
             await self._follow(call, step)
         except GameballError as error:
-            seen.error, outcome = self.complete(error, call.operation, call.state.sends), error.outcome
+            seen.error, outcome = self.complete(error, call.operation, call.sends), error.outcome
             raise
         except BaseException as error:
             seen.error, outcome = error, "unknown" if call.may_be_applied else "not_applied"
@@ -247,13 +217,13 @@ class Delivery:
         else:
             seen.settled_by, outcome = call.settled.by, "applied"
         finally:
-            seen.attempts, seen.lookups = call.state.sends, call.state.look_ups
+            seen.attempts, seen.lookups = call.sends, call.look_ups
             last = call.response.status if call.response is not None else None
             seen.status = getattr(seen.error, "status", None) or last
             seen.in_doubt = call.may_be_applied
             self.observers.ended(seen, outcome, tokens)
 
-    async def _follow(self, call: _Running[T], step: Step) -> None:
+    async def _follow(self, call: RunningCall[T], step: Step) -> None:
         """Exchange and decide in turn, until the call is settled.
 
         Raises:
@@ -261,44 +231,52 @@ class Delivery:
         """
         while True:
             match step:
-                case Settled():
-                    call.settled = step
-                    return
-                case GiveUp():
-                    raise step.error
-                case LookUp():
-                    await asyncio.sleep(step.wait)
-                    step = await self._look_up(call)
-                case _:
+                case Send():
                     if step.wait:
                         await asyncio.sleep(step.wait)
                     if step.restamp and call.operation.restamp is not None:
                         call.request = codec.encode(call.operation.restamp(call.operation), self.headers)
-                    step = await self._send(call)
+                    call.in_flight = True
+                    exchange = await self._exchange(call.request, call.deadline)
+                    call.in_flight = False
+                    step = self._after_send(call, exchange)
+                case Settled():
+                    call.settled = step
+                    return
+                case LookUp():
+                    await asyncio.sleep(step.wait)
+                    step = await self._look_up(call)
+                case _:
+                    raise step.error
 
-    async def _send(self, call: _Running[T]) -> Step:
-        """Try once."""
-        state, operation = call.state, call.operation
-        call.in_flight = True
-        exchange = await self._exchange(call.request, state.deadline)
-        call.in_flight = False
-        reading = _read(operation, exchange.result)
+    def _after_send(self, call: RunningCall[T], exchange: Exchange) -> Step:
+        """What comes after a try."""
+        reading = _read(call.operation, exchange.result)
         if isinstance(exchange.result, Response):
             call.response = exchange.result
         if isinstance(reading, Found):
-            self.budget.earn(resent=state.sends > 0)
+            self.budget.earn(resent=call.state is not None and call.state.sends > 0)
             step: Step = Settled(reading.value, "answer")
-            state.sends += 1
+            if call.state is not None:
+                call.state.sends += 1
         else:
             if classify(reading) is Disposition.UNKNOWN:
                 self.outages.here().suspect()
-            step = state.after_send(reading, asyncio.get_running_loop().time())
-        self._report(operation, state.sends, exchange, step)
+            step = self._state_of(call).after_send(reading, asyncio.get_running_loop().time())
+        self._report(call.operation, call.sends, exchange, step)
         return step
 
-    async def _look_up(self, call: _Running[T]) -> Step:
+    def _state_of(self, call: RunningCall[T]) -> CallState:
+        if call.state is None:
+            operation, retries, budget = call.operation, self.retries, self.budget
+            call.state = CallState(
+                operation=operation, retries=retries, deadline=call.deadline, budget=budget, waits=self.waits
+            )
+        return call.state
+
+    async def _look_up(self, call: RunningCall[T]) -> Step:
         """Look once whether the transaction is there."""
-        state = call.state
+        state = self._state_of(call)
         reconciliation = cast("Reconciliation[T]", call.operation.reconciliation)  # nothing else is looked up
         lookup, outage = reconciliation.lookup(call.operation.transaction_id or ""), self.outages.here()
         try:
@@ -317,7 +295,7 @@ class Delivery:
         self._report(lookup, state.look_ups, exchange, step)
         return await self._look_up_detail(call, reconciliation, step) if isinstance(step, Settled) else step
 
-    async def _look_up_detail(self, call: _Running[T], reconciliation: Reconciliation[T], settled: Settled) -> Step:
+    async def _look_up_detail(self, call: RunningCall[T], reconciliation: Reconciliation[T], settled: Settled) -> Step:
         """Read once more what the list does not say; without an answer, what it said must do."""
         if reconciliation.detail is None or reconciliation.merge is None:
             return settled
@@ -325,13 +303,15 @@ class Delivery:
         exchange, reading = await self._read_once(call, detail)
         merge = reconciliation.merge
         finding = merge(settled.value, reading.value) if isinstance(reading, Found) else Absent()
-        step = call.state.after_detail(settled, finding)
+        step = self._state_of(call).after_detail(settled, finding)
         self._report(detail, 1, exchange, step)
         return step
 
-    async def _read_once(self, call: _Running[T], operation: Operation[Any]) -> tuple[Exchange, Found[Any] | Problem]:
+    async def _read_once(
+        self, call: RunningCall[T], operation: Operation[Any]
+    ) -> tuple[Exchange, Found[Any] | Problem]:
         request = codec.encode(operation, {**self.headers, **UNCACHED})
-        exchange = await self._exchange(request, call.state.deadline)
+        exchange = await self._exchange(request, call.deadline)
         reading = _read(operation, exchange.result)
         if isinstance(reading, Found) and isinstance(exchange.result, Response):
             call.response = exchange.result
@@ -374,14 +354,6 @@ class Delivery:
             given = codec.request_id(result) if isinstance(result, Response) else None
             request_id = self._masked(given, operation) if given else None
             self.observers.exchanged(Attempt.of(operation.name, number, exchange, step=step, request_id=request_id))
-
-
-_NEEDED: Final[Mapping[Signature, tuple[str, ...]]] = {
-    Signature.BOTH_KEYS: ("api_key", "secret_key"),
-    Signature.API_KEY: ("api_key",),
-    Signature.PARTNER: ("partner_token",),
-    Signature.ALL: (),
-}
 
 
 def _read(operation: Operation[T], result: Response | Failure) -> Found[T] | Problem:

@@ -1,16 +1,19 @@
-"""Plain data across the border to the network: a request out, a response or a failure back."""
+"""Plain data across the border to the network: a request out, a response or a failure back.
+
+What every call makes anew is not frozen, for a frozen value takes several times as long to make; nobody changes it.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from gameball.core.operation import Signature
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Request:
     """One request, ready to be written. `target` is path and query, escaped; sent again, it is the same bytes."""
 
@@ -23,7 +26,7 @@ class Request:
     """Whether it goes on a connection that no request has used before: a kept one may break under it."""
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Response:
     """What came back, whole."""
 
@@ -58,7 +61,7 @@ class Failure:
     reason: str
 
 
-@frozen
+@define
 class Exchange:
     """One request, and how it ended.
 

@@ -130,9 +130,15 @@ def running_loop() -> asyncio.AbstractEventLoop:
     Raises:
         RuntimeError: There is none of asyncio's: the call is awaited under trio, say.
     """
-    with suppress(RuntimeError):
-        return asyncio.get_running_loop()
-    raise RuntimeError("AsyncGameball works on asyncio only, and no asyncio event loop runs here; Gameball needs none")
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    if loop is None:
+        raise RuntimeError(
+            "AsyncGameball works on asyncio only, and no asyncio event loop runs here; Gameball needs none"
+        )
+    return loop
 
 
 _work_item: "ContextVar[_WorkItem[Any]]" = ContextVar("_work_item")

@@ -1,11 +1,11 @@
 """A call as a value: the request, what comes back, and what may be done when no answer comes."""
 
 from collections.abc import Callable, Mapping
-from enum import Enum
-from typing import Any, Generic, TypeAlias, TypeVar
+from enum import Enum, StrEnum
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, define, field, frozen
 
 from gameball.errors import GameballError
 from gameball.models.shared import check_text, refuse
@@ -26,7 +26,7 @@ class Replay(Enum):
     """Cannot be looked up, so never resent: leave it to the caller."""
 
 
-class Signature(Enum):
+class Signature(StrEnum):
     """What a request is signed with."""
 
     BOTH_KEYS = "both_keys"
@@ -36,7 +36,15 @@ class Signature(Enum):
     """All keys there are, for endpoints that this package does not know."""
 
 
-@frozen
+NEEDED_KEYS: Final[Mapping[Signature, tuple[str, ...]]] = {
+    Signature.BOTH_KEYS: ("api_key", "secret_key"),
+    Signature.API_KEY: ("api_key",),
+    Signature.PARTNER: ("partner_token",),
+    Signature.ALL: (),
+}
+
+
+@define
 class Found(Generic[T]):
     """The transaction is there, with the value that its own answer would have had."""
 

@@ -70,7 +70,7 @@ class LookUp:
     wait: float
 
 
-@frozen
+@define
 class Settled:
     """Return this value."""
 
@@ -86,6 +86,9 @@ class GiveUp:
 
 
 Step: TypeAlias = Send | LookUp | Settled | GiveUp
+
+FIRST: Final = Send(0.0)
+"""The step that begins a call."""
 
 
 @define
@@ -172,10 +175,8 @@ class CallState:
     """When the first of two look-ups found nothing."""
     _unread: int = field(default=0, init=False)
 
-    def begin(self, *, in_doubt: bool = False) -> Step:
-        """The first step; when an earlier try may have been applied, that is found out before anything is sent."""
-        if not in_doubt:
-            return Send(0.0)
+    def begin_in_doubt(self) -> Step:
+        """An earlier try may have been applied: that is found out before anything is sent."""
         self._open = Failure(fault=Fault.CONNECTION, sent=True, reason="no answer to an earlier try")
         return LookUp(0.0)
 

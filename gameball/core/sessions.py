@@ -3,11 +3,13 @@
 import asyncio
 import os
 import select
-from collections.abc import AsyncGenerator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any, Final, Self
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -33,7 +35,8 @@ class UsedConnections:
     """The connections on which requests were sent, as long as they live."""
 
     def __init__(self) -> None:
-        self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._used: WeakKeyDictionary[ResponseHandler, Callable[[], object]] = WeakKeyDictionary()
+        """With what tells whether there is anything to read."""
         self._distrusted_until = 0.0
 
     def distrust(self) -> None:
@@ -46,39 +49,34 @@ class UsedConnections:
         Raises:
             UncleanConnectionError: It is new, and yet not clean: so may the next one be. It has been closed.
         """
-        protocol = connection.protocol
+        protocol, transport = connection.protocol, connection.transport
         clean = protocol is not None and not protocol.should_close
-        if protocol in self._used:
-            return clean and monotonic() >= self._distrusted_until and _is_quiet(connection)
+        if protocol is not None and (readable := self._used.get(protocol)) is not None:
+            # Its socket is open, with nothing to read: no bytes and no end, as far as the system knows. New ones are
+            # not asked: over TLS, tickets of the session may wait to be read.
+            kept = clean and transport is not None and not transport.is_closing()
+            return kept and monotonic() >= self._distrusted_until and not readable()
         if protocol is None or not clean:
             connection.close()
             raise UncleanConnectionError
-        self._used.add(protocol)
+        self._used[protocol] = _readable(None if transport is None else transport.get_extra_info("socket"))
         return True
-
-
-def _is_quiet(connection: Connection) -> bool:
-    """Whether a connection's socket is open, with nothing to read: no bytes and no end, as far as the system knows.
-
-    Not for new ones: over TLS, tickets of the session may wait to be read.
-    """
-    transport = connection.transport
-    if transport is None or transport.is_closing():
-        return False
-    socket = transport.get_extra_info("socket")
-    return socket is None or not _readable(socket.fileno())
 
 
 _poll: Final = getattr(select, "poll", None)
 """None on Windows."""
 
 
-def _readable(descriptor: int) -> bool:
+def _readable(socket: Any) -> Callable[[], object]:
+    """What tells whether a socket has anything to read; never of none."""
+    if socket is None:
+        return bool
+    descriptor = socket.fileno()
     if _poll is None:
-        return bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: select.select([descriptor], [], [], 0)[0]
     poll = _poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    return partial(poll.poll, 0)
 
 
 class CleanConnector(aiohttp.TCPConnector):
@@ -103,22 +101,54 @@ class CleanConnector(aiohttp.TCPConnector):
             connection.close()
 
 
+class TimeLimit:
+    """A time limit for a block, to the rules of `asyncio.timeout`, kept by the loop's shared timer.
+
+    It can be set from within the block, and cancels the task then when its time is over.
+    """
+
+    def __init__(self, timer: "SharedTimer") -> None:
+        self._timer = timer
+        self.expired = False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a time limit needs a task")
+        self._task, self._cancelling = task, task.cancelling()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self._timer.clear(self)
+        if self.expired and self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
+            raise TimeoutError from error
+
+    def expire_at(self, when: float) -> None:
+        """Let it be over at this time of the loop's clock."""
+        self._timer.set(self, when)
+
+    def expire(self) -> None:
+        """Cancel the task: the time is over."""
+        self.expired = True
+        self._task.cancel()
+
+
 class SharedTimer:
     """The one timer of a loop's exchanges, set for the next of them to expire: one for each makes all calls dearer."""
 
     def __init__(self) -> None:
-        self._due: dict[asyncio.Timeout, float] = {}
+        self._due: dict[TimeLimit, float] = {}
         self._next: asyncio.TimerHandle | None = None
 
-    def set(self, timeout: asyncio.Timeout, when: float) -> None:
-        """Have an entered timeout expire at this time of the loop's clock, if it is not cleared before."""
-        self._due[timeout] = when
+    def set(self, limit: TimeLimit, when: float) -> None:
+        """Have an entered time limit expire at this time of the loop's clock, if it is not cleared before."""
+        self._due[limit] = when
         if self._next is None or when < self._next.when():
             self._expire_at(when)
 
-    def clear(self, timeout: asyncio.Timeout) -> None:
-        """Forget a timeout: its exchange has ended."""
-        self._due.pop(timeout, None)
+    def clear(self, limit: TimeLimit) -> None:
+        """Forget a time limit: its exchange has ended."""
+        self._due.pop(limit, None)
 
     def _expire_at(self, when: float) -> None:
         if self._next is not None:
@@ -127,19 +157,56 @@ class SharedTimer:
 
     def _expire(self) -> None:
         now = asyncio.get_running_loop().time()
-        for timeout in [timeout for timeout, when in self._due.items() if when <= now]:
-            self.clear(timeout)
-            timeout.reschedule(now)
+        for limit in [limit for limit, when in self._due.items() if when <= now]:
+            self.clear(limit)
+            limit.expire()
         self._next = None
         if self._due:
             self._expire_at(min(self._due.values()))
+
+
+class Slots:
+    """Places for so many exchanges at once; who finds none waits for one, and is served in the order of asking."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def take(self) -> bool:
+        """Take a free place, if there is one."""
+        if self._free == 0:
+            return False
+        self._free -= 1
+        return True
+
+    async def wait(self) -> None:
+        """Wait for a place and take it."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if not turn.done():
+                self._waiting.remove(turn)  # it was thrown away, and nobody is there to take a place
+            elif not turn.cancelled():
+                self.release()  # the place came with the cancellation
+            raise
+
+    def release(self) -> None:
+        """Give a place back: to whoever has waited longest, if anybody waits."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 @define(eq=False)
 class LoopSessions:
     """What the exchanges of one loop share."""
 
-    slots: asyncio.Semaphore
+    slots: Slots
     user_session: aiohttp.ClientSession | None = None
     """Sends instead of ours; it is not ours to close."""
     timer: SharedTimer = field(factory=SharedTimer, init=False)

@@ -27,7 +27,7 @@ from yarl import URL
 from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.loop_thread import running_loop
 from gameball.core.operation import Signature
-from gameball.core.sessions import LoopSessions, UncleanConnectionError, UsedConnections
+from gameball.core.sessions import LoopSessions, Slots, TimeLimit, UncleanConnectionError, UsedConnections
 from gameball.errors import printable
 from gameball.models.shared import refuse
 from gameball.settings import Credentials, Secret, Timeouts
@@ -79,19 +79,21 @@ class Transport:
         Whatever aiohttp raises ends as a Failure; only a cancellation of the running task comes through.
         """
         timeouts = timeouts or self._timeouts
-        sessions = self._by_loop.get(asyncio.get_running_loop()) or await self._open()
+        loop = asyncio.get_running_loop()
+        sessions = self._by_loop.get(loop) or await self._open()
         tracker = _SendTracker(request, guard=None if self._user_session is None else sessions.used)
-        timer = asyncio.timeout(None)
+        limit, slots = TimeLimit(sessions.timer), sessions.slots
         try:
-            async with timer:
-                sessions.timer.set(timer, deadline)
-                await sessions.slots.acquire()
+            with limit:
+                if not slots.take():
+                    limit.expire_at(deadline)
+                    await slots.wait()
                 try:
                     # The wait for a free connection counts against the whole call only.
-                    sessions.timer.set(timer, min(deadline, asyncio.get_running_loop().time() + timeouts.attempt))
+                    limit.expire_at(min(deadline, loop.time() + timeouts.attempt))
                     return await self._converse(sessions, request, tracker, _client_timeout(timeouts.connect))
                 finally:
-                    sessions.slots.release()
+                    slots.release()
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             cancelled = error.args if task is None or task.cancelling() else None
@@ -101,9 +103,8 @@ class Transport:
             cancelled = None
             if isinstance(error, ConnectionError | aiohttp.ServerDisconnectedError) and tracker.started:
                 sessions.used.distrust()
-            fault, reason = self._explain(error, expired=timer.expired(), sent=tracker.started)
+            fault, reason = self._explain(error, expired=limit.expired, sent=tracker.started)
         finally:
-            sessions.timer.clear(timer)
             tracker.close()
         # Past the except block, so that neither an exception of aiohttp's nor its frames, which hold keys, are in ours.
         if cancelled is not None:
@@ -136,26 +137,22 @@ class Transport:
             timeout=timeout,
             proxy=None if self.proxy is None else self.proxy.reveal(),
             ssl=self._tls,
-            middlewares=(tracker,),
+            middlewares=(tracker,) if tracker.watches else (),
         )
         try:
-            if tracker.answered_early:
+            if not tracker.started:  # answered before it has left
                 response.close()
                 raise UncleanConnectionError
-            chunks: list[bytes] = []
-            size = 0
-            while not response.content.at_eof():
-                chunk = await response.content.readany()
-                size += len(chunk)
-                if size > MOST_BYTES:
-                    return Failure(fault=Fault.SIZE, sent=True, reason="the answer is larger than 8 MiB")
-                chunks.append(chunk)
-            return Response(status=response.status, headers=response.headers, body=b"".join(chunks))
+            content = response.content
+            body = content.read_nowait() if content.is_eof() else await _read(content)  # most come whole, with the head
+            if len(body) > MOST_BYTES:
+                return Failure(fault=Fault.SIZE, sent=True, reason="the answer is larger than 8 MiB")
+            return Response(status=response.status, headers=response.headers, body=body)
         finally:
-            if response.content.at_eof():
-                response.release()
-            else:
+            if not response.content.at_eof():
                 response.close()
+            elif not response.closed:
+                response.release()
 
     def _beside_the_sessions(self, request: Request) -> Mapping[str, str] | None:
         """The headers that the session does not send by itself."""
@@ -168,7 +165,7 @@ class Transport:
             if (left := self._by_loop.pop(ended, None)) is not None:
                 left.let_go()
         sessions = self._by_loop[asyncio.get_running_loop()] = LoopSessions(
-            asyncio.Semaphore(self._connections), self._user_session
+            Slots(self._connections), self._user_session
         )
         if self._user_session is None:
             await sessions.open(
@@ -209,6 +206,16 @@ class Transport:
         return f"the exchange broke ({type(error).__name__}; the debug log says where)"
 
 
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """What comes of a body, until it ends or is too large."""
+    chunks: list[bytes] = []
+    size = 0
+    while not content.at_eof() and size <= MOST_BYTES:
+        chunks.append(await content.readany())
+        size += len(chunks[-1])
+    return b"".join(chunks)
+
+
 def _close_from_outside(by_loop: Mapping[asyncio.AbstractEventLoop, LoopSessions]) -> None:
     """Have a forgotten client's sessions closed by their own loops; waits for nothing."""
     for sessions in list(by_loop.values()):
@@ -241,12 +248,17 @@ def _client_timeout(connect: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=connect)
 
 
+_NOT_REPEATED: Final = frozenset({"POST", "PATCH"})
+"""Methods that aiohttp sends once, as they are not idempotent."""
+
+
 class _SendTracker:
-    """One request's way through aiohttp, as a middleware: whether it began to leave, and that it leaves only once.
+    """One request's way through aiohttp: whether it began to leave, and that it leaves only once.
 
     A request with a body has started when aiohttp begins to write the body to an open transport: one whose body was
     never started cannot have been applied. A request without a body has started when aiohttp has made its response
-    object.
+    object; to see that, to look at a user's connections, and where aiohttp might repeat the request, the tracker goes
+    along as a middleware.
     """
 
     def __init__(self, request: Request, *, guard: UsedConnections | None) -> None:
@@ -259,6 +271,8 @@ class _SendTracker:
         self.body = None if request.body is None else _Body(request.body)
         self._guard = guard
         self._request: aiohttp.ClientRequest | None = None
+        self.watches = self.body is None or guard is not None or request.method not in _NOT_REPEATED
+        """Whether it has to go along."""
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -290,11 +304,6 @@ class _SendTracker:
             return self.body.started
         return self._request is not None and self._request.response is not None
 
-    @property
-    def answered_early(self) -> bool:
-        """Whether a response is there before the request has started to leave."""
-        return self._request is not None and not self.started
-
     def close(self) -> None:
         if self.body is not None:
             self.body.cancelled = True
@@ -307,7 +316,7 @@ class _StaleConnectionError(Exception):
 class _Body(Payload):
     """A JSON body that notes when aiohttp begins to write it.
 
-    Cancelled, it refuses to be written later by a writer that outlives the exchange.
+    It is written once. Cancelled, it refuses to be written later by a writer that outlives the exchange.
     """
 
     _value: bytes
@@ -328,8 +337,8 @@ class _Body(Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if self.cancelled:
-            raise aiohttp.ClientConnectionError("cancelled before it was sent")
+        if self.cancelled or self.started:
+            raise aiohttp.ClientConnectionError("cancelled before it was sent, or sent before")
         transport = getattr(writer, "transport", None)
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError

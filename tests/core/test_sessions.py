@@ -29,7 +29,7 @@ from gameball import (
     Timeouts,
 )
 from gameball.core.operation import Signature
-from gameball.core.sessions import LoopSessions
+from gameball.core.sessions import LoopSessions, SharedTimer, Slots, TimeLimit
 from tests.support.server import API_KEY, SECRET_KEY, Part, Server, Step
 
 pytestmark = pytest.mark.many_cases
@@ -140,13 +140,134 @@ async def test_a_server_that_speaks_first_on_every_connection_is_not_asked_for_e
         assert server.connections <= 5
 
 
+# --- places
+
+
+def taken(count: int = 1) -> Slots:
+    """Places that are all taken."""
+    slots = Slots(count)
+    assert all(slots.take() for _ in range(count))
+    return slots
+
+
+async def waiting(slots: Slots, number: int) -> list[asyncio.Task[None]]:
+    """So many who wait for a place, in this order."""
+    tasks = [asyncio.create_task(slots.wait()) for _ in range(number)]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_a_place_that_is_given_back_goes_to_whoever_has_waited_longest() -> None:
+    slots = taken()
+    first, second = await waiting(slots, 2)
+    slots.release()
+    assert not slots.take()  # nobody passes those who wait
+    await first
+    assert not second.done()
+    slots.release()
+    await second
+    slots.release()
+    assert slots.take()
+
+
+async def test_who_gives_up_waiting_takes_no_place() -> None:
+    slots = taken()
+    first, second = await waiting(slots, 2)
+    first.cancel()
+    slots.release()
+    await second
+    assert first.cancelled()
+
+
+async def test_a_place_that_comes_with_a_cancellation_goes_to_the_next() -> None:
+    slots = taken()
+    first, second = await waiting(slots, 2)
+    slots.release()
+    first.cancel()
+    await asyncio.wait_for(second, 1)
+    assert first.cancelled()
+
+
+async def test_a_wait_that_is_thrown_away_loses_no_place() -> None:
+    slots = taken()
+    wait = slots.wait()
+    wait.send(None)
+    wait.close()
+    slots.release()
+    assert slots.take()
+
+
+# --- time limits
+
+
+async def limited(limit: TimeLimit, seconds: float) -> None:
+    """Something that takes longer than it may."""
+    with limit:
+        limit.expire_at(asyncio.get_running_loop().time() + seconds)
+        await asyncio.sleep(5)
+
+
+async def test_a_time_limit_cancels_what_its_block_waits_for() -> None:
+    limit, task = TimeLimit(SharedTimer()), asyncio.current_task()
+    with pytest.raises(TimeoutError):
+        await limited(limit, 0.01)
+    assert limit.expired
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_a_block_that_ends_in_time_is_left_alone() -> None:
+    timer, loop = SharedTimer(), asyncio.get_running_loop()
+    with TimeLimit(timer) as limit:
+        limit.expire_at(loop.time() + 0.01)
+    await asyncio.sleep(0.02)
+    assert not limit.expired
+
+
+@pytest.mark.parametrize("first", ["the limit", "the cancellation"])
+async def test_a_task_that_is_cancelled_at_the_end_of_its_time_is_cancelled(first: str) -> None:
+    limit = TimeLimit(SharedTimer())
+    task = asyncio.create_task(limited(limit, 5))
+    await asyncio.sleep(0)
+    for end in (limit.expire, task.cancel)[:: 1 if first == "the limit" else -1]:
+        end()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_next_limit_to_expire_sets_the_timer() -> None:
+    timer, loop = SharedTimer(), asyncio.get_running_loop()
+
+    async def last(seconds: float) -> float:
+        began = loop.time()
+        with pytest.raises(TimeoutError):
+            await limited(TimeLimit(timer), seconds)
+        return loop.time() - began
+
+    long, short = await asyncio.gather(last(0.1), last(0.01))
+    assert short < 0.1 <= long + 0.001
+
+
+async def test_a_time_limit_is_for_tasks() -> None:
+    loop = asyncio.get_running_loop()
+    refused: asyncio.Future[object] = loop.create_future()
+
+    def enter() -> None:
+        with pytest.raises(RuntimeError, match="a time limit needs a task"), TimeLimit(SharedTimer()):
+            pass
+        refused.set_result(None)
+
+    loop.call_soon(enter)
+    await asyncio.wait_for(refused, 1)
+
+
 # --- loops that end, and loops side by side
 
 
 async def test_a_forked_child_leaves_its_parents_sessions_alone(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sessions = LoopSessions(asyncio.Semaphore(1))
+    sessions = LoopSessions(Slots(1))
     await sessions.open({Signature.ALL: None})
     async with sessions.session(Signature.ALL, fresh=False).get(server.base_url) as response:
         await response.read()

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from aiohttp.web import StreamResponse
 
 from gameball import AsyncGameball, Operation, Retries
+from gameball.core.sessions import TimeLimit
 from gameball.core.waits import Waits
 from gameball.sandbox import Sandbox, faults
 from tests.support.calls import KEYED, ORDER, PLAYER, TRANSACTION, TRANSACTIONS
@@ -86,9 +87,9 @@ class Till:
         """Let the timer of the client's exchange of this kind expire."""
         loop = asyncio.get_running_loop()
         timer = self.client._delivery.transport._by_loop[loop].timer
-        (timeout,) = [due for due in timer._due if _name(due) == kind] or timer._due
-        timer.clear(timeout)
-        timeout.reschedule(loop.time())
+        (limit,) = [due for due in timer._due if _name(due) == kind] or timer._due
+        timer.clear(limit)
+        limit.expire()
 
     def catch_up(self) -> None:
         """Have the sandbox do at once what it has put off."""
@@ -116,6 +117,5 @@ class Till:
         return str(row.id), row.points
 
 
-def _name(timeout: asyncio.Timeout) -> str:
-    task: asyncio.Task[Any] = timeout._task  # type: ignore[attr-defined]
-    return task.get_name()
+def _name(limit: TimeLimit) -> str:
+    return limit._task.get_name()
