@@ -180,12 +180,25 @@ async def test_a_drip_stops_when_nobody_listens(sandbox: Sandbox) -> None:
 
 
 async def test_the_effect_later_does_the_work_after_the_fault(sandbox: Sandbox) -> None:
-    sandbox.faults.arm(CASHBACK, faults.Close(), effect="later", later=0.1)
+    sandbox.faults.arm(CASHBACK, faults.Close(), effect="later", later=60)
+    began = asyncio.get_running_loop().time()
 
     assert await raw(sandbox) == b""
     assert sandbox.ledger.balance("player123") == 0
-    await asyncio.sleep(0.15)
+    [handle] = sandbox._server._delayed
+    assert handle.when() >= began + 60
+    handle._run()
     assert sandbox.ledger.balance("player123") == 2
+
+
+async def test_the_effect_later_comes_by_itself(sandbox: Sandbox) -> None:
+    sandbox.faults.arm(CASHBACK, faults.Close(), effect="later", later=0.01)
+
+    assert await raw(sandbox) == b""
+    async with asyncio.timeout(10):
+        while sandbox.ledger.balance("player123") == 0:
+            await asyncio.sleep(0.01)
+    sandbox.ledger.assert_balance("player123", 2)
 
 
 async def test_a_fault_waits_for_its_operation_its_transaction_and_its_turn(api: Api, sandbox: Sandbox) -> None:
