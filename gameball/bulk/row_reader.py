@@ -67,6 +67,9 @@ class RowReader(AbstractContextManager["RowReader"]):
             InvalidRequestError: It breaks a rule.
         """
         operation, given = self.given(pairs)
+        if self.unseen:
+            for title, _ in pairs:
+                self.unseen.difference_update((title, printable(title)))
         request = request_of(operation, given)
         first = self._seen.first(operation, request.transaction_id, at=place)
         if first != place:
@@ -85,18 +88,16 @@ class RowReader(AbstractContextManager["RowReader"]):
         Raises:
             InvalidRequestError: A cell breaks a rule.
         """
-        names, unseen = self._names, self.unseen
-        named = [(names[title], title, value) for title, value in pairs]
-        operation, *others = [value for name, _, value in named if name == OPERATION and value is not None] or [
+        names, note = self._names, self._note
+        operation, *others = [value for title, value in pairs if names[title] == OPERATION and value is not None] or [
             names.operation
         ]
         columns = COLUMNS.get(operation) if isinstance(operation, str) and not others else None
         if columns is None:
             raise refuse(OPERATION, f"must be one of {', '.join(COLUMNS)}, not {reprlib.repr(operation)}")
         given: dict[str, Any] = {}
-        for name, title, value in named:
-            if unseen:
-                unseen.difference_update((title, printable(title)))
+        for title, value in pairs:
+            name = names[title]
             if value is None or name == OPERATION:
                 continue
             if name in given:
@@ -104,9 +105,9 @@ class RowReader(AbstractContextManager["RowReader"]):
             if name in columns:
                 if isinstance(value, BadCell):
                     raise refuse(name, value.rule)
-                given[name] = columns[name](name, value)
-                if self._note is not None:
-                    self._note(name, title, value, given[name])
+                given[name] = read = columns[name](name, value)
+                if note is not None:
+                    note(name, title, value, read)
             elif title not in self.passed_over and len(self.passed_over) < NAMED:
                 self.passed_over.append(title)
         return operation, given

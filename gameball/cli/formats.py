@@ -110,7 +110,7 @@ class Csv:
         if isinstance(record, csv.Error):
             raise refuse("the rest", f"is not CSV: {csv_reason(record)}")
         width = len(self.titles)
-        if len(record) < width or any(map(str.strip, record[width:])):
+        if len(record) != width and (len(record) < width or any(map(str.strip, record[width:]))):
             raise refuse("the row", f"has {len(record)} cells, and the first line names {width} columns")
         pairs = [(title, cell if cell.strip() else None) for title, cell in zip(self.titles, record, strict=False)]
         if '"' in self._lines.last and not self._regular.fullmatch("".join(self._lines.record)):

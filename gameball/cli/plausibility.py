@@ -72,7 +72,7 @@ class Doubts:
         else:
             return
         shown = "" if private else f" {printable(text[:LONGEST])}"
-        self._note(f"a value {KINDS[kind]}", f"line {line}, {title}{shown}")
+        self._note(f"a value {KINDS[kind]}", f"line {line}, {printable(title)}{shown}")
 
     def check_row(
         self, line: int, request: Request, amount: Decimal | int, before: Decimal | int, cells: Iterable[object]

@@ -125,7 +125,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
 
         def note(name: str, title: str, _: Any, value: Any) -> None:
             if name in IDS or name in PRIVATE:
-                doubts.check_text(place, printable(title), value, private=name in PRIVATE)
+                doubts.check_text(place, title, value, private=name in PRIVATE)
 
         rows = self._format(lines)
         with RowReader(self._names, LINES, note) as reader:

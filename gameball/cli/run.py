@@ -29,7 +29,7 @@ from gameball.settings import RateLimit
 def planned(rows: RowsFile, limit: RateLimit | None) -> BulkPlan:
     """The plan of a run, by a pass over all rows."""
     with temporary_files(), SeenIds() as seen:
-        planner = Planner(seen)
+        planner = Planner(seen, distinct=True)
         planner.add(counted(rows, rows.name))
         return planner.plan(limit)
 
