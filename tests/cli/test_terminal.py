@@ -147,6 +147,7 @@ def test_a_terminal_asks_and_shows_progress(sandbox: Sandbox) -> None:
     assert "Send 30 rows? [y/N]" in shown
     assert "━━━━━" in shown
     assert "30 applied, 0 already applied, 0 rejected, 0 to review, 0 slow-downs" in shown
+    assert " 30 of 30 rows in 0:00:0" in shown
     assert len(times(sandbox)) == 30
 
 

@@ -1,6 +1,8 @@
 """`python -m gameball.sandbox`, run as a program."""
 
 import io
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -121,3 +123,24 @@ def test_control_can_be_left_out(arguments: list[str], status: int) -> None:
         process.terminate()
         process.communicate(timeout=5)
     assert answered == status
+
+
+WALK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_shell_with_curl_alone_does_what_the_page_on_control_says() -> None:
+    """It arms a fault, pays, reads the ledger and moves the clock of a sandbox in a process of its own."""
+    script = "\n".join(WALK.findall((ROOT / "docs" / "console.md").read_text(encoding="utf-8")))
+    with start("--port", "0") as process:
+        assert process.stdout is not None
+        origin = process.stdout.readline().split()[3].removesuffix("/api/v3.0;")
+        script = script.replace("http://127.0.0.1:8765", origin)
+        try:
+            walked = subprocess.run(
+                ["/bin/sh", "-eu", "-c", script], capture_output=True, text=True, timeout=30, check=False
+            )
+        finally:
+            process.terminate()
+            process.communicate(timeout=5)
+    assert (walked.returncode, walked.stderr) == (0, "")

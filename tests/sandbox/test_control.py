@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import re
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -715,19 +712,3 @@ def test_the_openapi_page_has_every_fault_with_its_fields() -> None:
         word: {"status" if field.name == "code" else field.name for field in fields(kind)}
         for word, kind in FAULTS.items()
     }
-
-
-WALK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-async def test_the_walk_with_curl_does_what_its_page_says(sandbox: Sandbox) -> None:
-    script = "\n".join(WALK.findall((ROOT / "docs" / "console.md").read_text(encoding="utf-8")))
-    script = script.replace("http://127.0.0.1:8765", f"http://127.0.0.1:{sandbox.port}")
-    shell = await asyncio.create_subprocess_exec(
-        *("sh", "-eu", "-c", script), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    async with asyncio.timeout(30):
-        printed = (await shell.communicate())[0].decode()
-    assert shell.returncode == 0, printed
-    assert [line for line in printed.splitlines() if line.startswith("#")] == []
