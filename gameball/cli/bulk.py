@@ -53,7 +53,7 @@ def plan(file: File, /, *, form: Form = PLAIN, rates: Rates = None, as_json: AsJ
     Parameters
     ----------
     file
-        CSV, or JSON Lines (.jsonl, .ndjson), also gzipped; "-" is standard input.
+        CSV, or JSON Lines (.jsonl, .ndjson), also gzipped; Parquet; Excel (.xlsx). "-" is standard input.
     rates
         Rate limit, for example 30/1s; repeatable.
     as_json
@@ -88,7 +88,7 @@ def run(
     Parameters
     ----------
     file
-        CSV, or JSON Lines (.jsonl, .ndjson), also gzipped; "-" is standard input.
+        CSV, or JSON Lines (.jsonl, .ndjson), also gzipped; Parquet; Excel (.xlsx). "-" is standard input.
     journal
         A file that records the run, for resuming and for the report; with --workers, a directory.
     via

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from gameball.bulk.columns import JsonObject, flat, parse
 from gameball.bulk.row_reader import BadCell, Pairs
+from gameball.bulk.titles import Wording, options
 from gameball.cli.failed_rows import is_ours, unprotected
 from gameball.errors import InvalidRequestError
 from gameball.models.shared import refuse
@@ -53,11 +54,20 @@ class Lines:
             yield self.last
 
 
+LINES: Final = Wording("line", "--map", options, "its first line names")
+
+
 class Format(Protocol):
-    """How rows are written in a file."""
+    """How rows are written in a file.
+
+    Attributes:
+        wording: How messages speak of them.
+    """
+
+    wording: Wording
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Rows as they are written, each with the number of its first line."""
+        """Rows as they are written, each with its place: the number of its first line, or of the row."""
         ...
 
     def pairs(self, record: Any) -> Pairs:
@@ -71,6 +81,8 @@ class Format(Protocol):
 
 class Csv:
     """Lines of cells. Without a delimiter the titles decide: most names that are known, then most cells."""
+
+    wording = LINES
 
     def __init__(self, lines: Lines, delimiter: str | None, names: Iterable[str]) -> None:
         self._lines = lines
@@ -90,6 +102,11 @@ class Csv:
         cell = rf'(?:"[^"]*(?:""[^"]*)*"|[^"{between}]*)'
         self._regular = re.compile(rf"{cell}(?:{between}{cell})*\s*")
         """A record whose quotes are all around cells, or doubled."""
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether the last line that was read has no end."""
+        return not self._lines.last.endswith(("\n", "\r"))
 
     def records(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
         """Rows as lists of cells; at last what ends the reading of a file that is not CSV."""
@@ -140,6 +157,8 @@ def csv_reason(error: csv.Error) -> str:
 
 class JsonLines:
     """One object a line."""
+
+    wording = LINES
 
     def __init__(self, lines: Lines, names: Iterable[str]) -> None:
         self._lines = lines

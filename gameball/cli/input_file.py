@@ -1,4 +1,4 @@
-"""The bytes of a file of rows, and the text that they are: compression, encoding, and whether they have changed.
+"""The bytes of a file of rows, and the text or table that they are: compression, encoding, and whether they changed.
 
 A file is read more than once: to check it, and to send it. What was checked is what is sent: a later pass compares the
 file's size, time and contents with those of the first one.
@@ -12,15 +12,19 @@ import shutil
 import sqlite3
 import sys
 import zlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
 from typing import BinaryIO, Final
+from zipfile import BadZipFile, ZipFile
 
 from gameball.errors import printable
+
+SIZE: Final = 2
+"""Where in the state of a file its size stands."""
 
 BLOCK: Final = 2**20
 """Bytes that are compared at a time."""
@@ -30,9 +34,13 @@ HEAD: Final = 2**16
 
 GZIP: Final = b"\x1f\x8b"
 
+ZIP: Final = b"PK\x03\x04"
+PARQUET: Final = b"PAR1"
+
 OTHERS: Final = {
-    b"PK\x03\x04": "is a zip archive or an Excel workbook: save it as CSV",
-    b"\xd0\xcf\x11\xe0": "is an Excel workbook: save it as CSV",
+    ZIP: "is a zip archive, or a workbook that is not of Excel: save it as .xlsx or CSV",
+    PARQUET: "is a compressed Parquet file: decompress it",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook of the old kind, or one with a password: save it as .xlsx or CSV",
     b"%PDF": "is a PDF: export the rows as CSV",
     GZIP: "is compressed twice",
     b"SQLite format 3\0": "is a database, perhaps a journal: gameball bulk resume {}",
@@ -76,6 +84,7 @@ class InputFile:
         name: The file's name, without its folder.
         suffix: The ending of its name, in lower case and without that of a compression.
         compressed: Whether it is read through gzip.
+        holds: "text", or a table: "parquet" or "workbook".
         head: The beginning of its text, in bytes.
         encoding: Of its text: given, or recognised.
     """
@@ -100,7 +109,7 @@ class InputFile:
                 head = self._file.read(HEAD)
                 self.compressed = head.startswith(GZIP)
                 self.head = zlib.decompressobj(wbits=31).decompress(head, HEAD) if self.compressed else head
-            self._check_is_text()
+            self.holds = self._recognised()
             self.suffix = Path(self.name.lower().removesuffix(".gz")).suffix
             self.encoding = _encoding_of(self.head) if encoding is None else _known(encoding)
         except BaseException:
@@ -124,6 +133,19 @@ class InputFile:
         errors = "surrogateescape" if self.encoding.startswith("utf-8") else "strict"
         return io.TextIOWrapper(stream, encoding=self.encoding, errors=errors, newline="")
 
+    def table(self) -> BinaryIO:
+        """Begin a pass of what is read from anywhere in the file, not from its beginning to its end.
+
+        Raises:
+            BadRowsError: The file has changed since the first pass.
+        """
+        if self._digests is None:
+            for _ in self._blocks():
+                pass
+        else:
+            self._check_unchanged()
+        return io.BufferedReader(_Anywhere(self._block, self._stat(self._file.fileno())[SIZE]), BLOCK)
+
     @contextmanager
     def reading(self) -> Generator[None]:
         """Name the file in whatever goes wrong while its text is read."""
@@ -137,10 +159,24 @@ class InputFile:
             except (zlib.error, gzip.BadGzipFile) as error:
                 raise BadRowsError(f"{self.name}: its gzip data is damaged: {error}") from None
 
-    def _check_is_text(self) -> None:
+    def _recognised(self) -> str:
+        """What it holds."""
+        if not self.compressed:
+            if self.head.startswith(PARQUET):
+                return "parquet"
+            if self.head.startswith(ZIP) and self._is_workbook():
+                return "workbook"
         for start, sentence in OTHERS.items():
             if self.head.startswith(start):
                 raise BadRowsError(f"{self.name}: {sentence.format(self.name)}")
+        return "text"
+
+    def _is_workbook(self) -> bool:
+        try:
+            with ZipFile(self._file) as archive:
+                return "xl/workbook.xml" in archive.namelist()
+        except BadZipFile:
+            raise BadRowsError(f"{self.name}: is cut short, or damaged: its zip archive has no end") from None
 
     @contextmanager
     def _named(self) -> Generator[None]:
@@ -180,17 +216,22 @@ class InputFile:
         if known is None:
             self._state = self._stat(self._file.fileno())
         for number in count():
-            self._file.seek(number * BLOCK)
-            block = self._file.read(BLOCK)
-            digest = blake2b(block, digest_size=16).digest()
+            block = self._block(number)
             if known is None:
-                digests.append(digest)
-            elif digest != known[min(number, len(known) - 1)]:
-                raise self._changed()
+                digests.append(_digest(block))
             if not block:
                 self._digests = known or digests
                 return
             yield block
+
+    def _block(self, number: int) -> bytes:
+        """One block, empty at the end; it is what it was when all had been read."""
+        self._file.seek(number * BLOCK)
+        block = self._file.read(BLOCK)
+        known = self._digests
+        if known is not None and _digest(block) != known[min(number, len(known) - 1)]:
+            raise self._changed()
+        return block
 
     def _check_unchanged(self) -> None:
         if self._path is None:
@@ -229,6 +270,36 @@ class _Pass(io.RawIOBase):
         buffer[: len(taken)] = taken
         self._rest = self._rest[len(taken) :]
         return len(taken)
+
+
+class _Anywhere(io.RawIOBase):
+    """Blocks as a stream that is read from anywhere."""
+
+    def __init__(self, block: Callable[[int], bytes], size: int) -> None:
+        self._block = block
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the buffer of a BufferedReader
+        number, start = divmod(self._position, BLOCK)
+        taken = self._block(number)[start : start + len(buffer)]
+        buffer[: len(taken)] = taken
+        self._position += len(taken)
+        return len(taken)
+
+
+def _digest(block: bytes) -> bytes:
+    return blake2b(block, digest_size=16).digest()
 
 
 def _known(encoding: str) -> str:

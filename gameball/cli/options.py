@@ -41,12 +41,14 @@ class Form:
         columns: A column of the file and its field, for example order_no=transaction_id; repeatable.
         delimiter: The character between cells, or tab; recognised by the titles.
         encoding: The text's encoding, for example cp1252; UTF-8 and UTF-16 are recognised.
+        sheet: The sheet of a workbook; the first one that is not hidden by default.
     """
 
     operation: Literal["cashback", "redeem", "refund", "manual"] = "cashback"
     columns: Annotated[list[str] | None, Parameter(name="--map", negative=())] = None
     delimiter: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
 
 
 PLAIN: Final = Form()
@@ -66,7 +68,12 @@ def origin_of(file: Path, form: Form) -> Origin:
         renamed[theirs] = ours
     delimiter = "\t" if form.delimiter in ("tab", "\\t") else form.delimiter
     return Origin(
-        path=str(file), operation=form.operation, columns=renamed, delimiter=delimiter, encoding=form.encoding
+        path=str(file),
+        operation=form.operation,
+        columns=renamed,
+        delimiter=delimiter,
+        encoding=form.encoding,
+        sheet=form.sheet,
     )
 
 

@@ -28,6 +28,7 @@ class Origin:
     columns: Mapping[str, str]
     delimiter: str | None
     encoding: str | None
+    sheet: str | None = None
 
     def open(self) -> RowsFile:
         """Open the file.
@@ -41,6 +42,7 @@ class Origin:
             columns=self.columns,
             delimiter=self.delimiter,
             encoding=self.encoding,
+            sheet=self.sheet,
         )
 
 

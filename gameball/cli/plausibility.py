@@ -25,6 +25,8 @@ KINDS: Final = {
     "formula": "that begins with =, as a spreadsheet protects text",
     "apostrophe": "that begins with ', as a spreadsheet marks text",
     "invisible": "with invisible characters",
+    "rounded": "of more than 15 digits, which a spreadsheet rounds",
+    "padded": "that its spreadsheet shows with zeros before it",
 }
 """What an id can look like, and the words for it."""
 
@@ -53,9 +55,11 @@ class Doubts:
     """What looks wrong in the rows of a file so far.
 
     Attributes:
+        unit: What a row is counted in: "line" or "row".
         ends_open: Whether the last line has no end, as in a file that was cut short.
     """
 
+    unit: str = "line"
     ends_open: bool = False
     _counts: Counter[str] = field(factory=Counter[str])
     _places: dict[str, list[str]] = field(factory=dict[str, list[str]])
@@ -63,28 +67,30 @@ class Doubts:
     _total: str | None = None
     """The last row, where it is the sum of the others."""
 
-    def check_text(self, line: int, title: str, text: str, *, private: bool) -> None:
-        """Look at an id, an address or a number; what is `private` is not repeated."""
-        if not text.isprintable():
+    def check_text(self, place: int, title: str, text: str, *, private: bool, kind: str | None = None) -> None:
+        """Look at an id, an address or a number; what is `private` is not repeated, and a `kind` is known already."""
+        if kind is not None:
+            pass
+        elif not text.isprintable():
             kind = "invisible"
         elif (match := PATTERN.fullmatch(text)) is not None and match.lastgroup is not None:
             kind = match.lastgroup
         else:
             return
         shown = "" if private else f" {printable(text[:LONGEST])}"
-        self._note(f"a value {KINDS[kind]}", f"line {line}, {printable(title)}{shown}")
+        self._note(f"a value {KINDS[kind]}", f"{self.unit} {place}, {printable(title)}{shown}")
 
     def check_row(
-        self, line: int, request: Request, amount: Decimal | int, before: Decimal | int, cells: Iterable[object]
+        self, place: int, request: Request, amount: Decimal | int, before: Decimal | int, cells: Iterable[object]
     ) -> None:
         """Look at a whole row; `before` is the amount of all earlier ones."""
         time = request.transaction_time
         if time is not None and time.year < OLDEST:
-            self._note(f"a transaction time before {OLDEST}", f"line {line}, {time.isoformat()}")
+            self._note(f"a transaction time before {OLDEST}", f"{self.unit} {place}, {time.isoformat()}")
         self._total = None
         if amount == before and amount:
             called_so = any(isinstance(cell, str) and TOTAL.search(cell) for cell in cells)
-            self._total = f"line {line}" if called_so or self._rows >= MANY else None
+            self._total = f"{self.unit} {place}" if called_so or self._rows >= MANY else None
         self._rows += 1
 
     def sentences(self) -> list[str]:

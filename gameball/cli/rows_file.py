@@ -1,4 +1,4 @@
-"""Rows read from a file, CSV or JSON Lines.
+"""Rows read from a file: CSV, JSON Lines, Parquet, or a workbook.
 
 The columns are those of `gameball/bulk/columns.py`; others are passed over, and named. In JSON a row is an object as on
 the API's pages, a merchant an object inside it. Line items are a JSON list in both. A column `operation` gives each
@@ -19,16 +19,24 @@ from typing import Any, Final
 from gameball.bulk.columns import COLUMNS, IDS, NOT_UTF8, OPERATION, PRIVATE, JsonObject, is_utf8, request_of
 from gameball.bulk.row_reader import Pairs, RowReader
 from gameball.bulk.rows import KINDS, Request, amount_of
-from gameball.bulk.titles import Names, Wording, listed, options
+from gameball.bulk.titles import Names, listed
 from gameball.cli.failed_rows import REASON
-from gameball.cli.formats import DELIMITERS, JSON_START, Csv, Format, JsonLines, Lines, csv_reason, is_one_document
+from gameball.cli.formats import (
+    DELIMITERS,
+    JSON_START,
+    LINES,
+    Csv,
+    Format,
+    JsonLines,
+    Lines,
+    csv_reason,
+    is_one_document,
+)
 from gameball.cli.input_file import BadRowsError, InputFile, temporary_files
 from gameball.cli.plausibility import Doubts
 from gameball.errors import InvalidRequestError, printable
 from gameball.models.shared import add, refuse
 from gameball.models.transactions import ManualRequest
-
-LINES: Final = Wording("line", "--map", options, "its first line names")
 
 OTHER_ENCODING: Final = f"{NOT_UTF8}: --encoding names another one, for example cp1252"
 
@@ -57,6 +65,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         columns: Mapping[str, str] | None = None,
         delimiter: str | None = None,
         encoding: str | None = None,
+        sheet: str | None = None,
     ) -> None:
         """Open it.
 
@@ -66,6 +75,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             columns: Names of columns in this file, and the field of each.
             delimiter: The character between cells; recognised by the titles without it.
             encoding: Of the text; UTF-8, or UTF-16 where the file shows it, without it.
+            sheet: Of a workbook; the first one that is not hidden, without it.
 
         Raises:
             BadRowsError: It cannot be opened, or there is no such field, delimiter or encoding.
@@ -78,6 +88,8 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
             raise BadRowsError(f"--delimiter takes one character, or tab, not {delimiter!r}")
         self._delimiter = delimiter
+        self._encoding = encoding
+        self._sheet = sheet
         self._file = InputFile(path, encoding)
         self.name = self._file.name
 
@@ -87,7 +99,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
     def __iter__(self) -> Iterator[Request]:
         self._reset()
         with self._file.reading(), temporary_files():
-            yield from self._rows(Lines(self._file.text()))
+            yield from self._rows()
 
     def records(self) -> Iterator[Callable[[], tuple[Request, dict[str, str]]]]:
         """Every row as a function that reads it: its request, and as text the columns that no field reads.
@@ -98,7 +110,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             BadRowsError: The file cannot be read.
         """
         with self._file.reading():
-            rows = self._format(Lines(self._file.text()))
+            rows = self._format()
             for _, record in rows.records():
                 yield partial(self._with_others, rows, record)
 
@@ -106,7 +118,7 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         pairs = rows.pairs(record)
         if isinstance(rows, Csv) and rows.ours:
             pairs = pairs[: -len(REASON)]
-        operation, given = RowReader(self._names, LINES).given(pairs)
+        operation, given = RowReader(self._names, rows.wording).given(pairs)
         read = {OPERATION, "otp", *COLUMNS[operation]}  # a password is never written down
         beside = [(title, value) for title, value in pairs if value is not None and self._names[title] not in read]
         return request_of(operation, given), {title: _as_text(value) for title, value in beside}
@@ -119,16 +131,17 @@ class RowsFile(AbstractContextManager["RowsFile"]):
         self.doubts: list[str] = []
         self.form: list[str] = []
 
-    def _rows(self, lines: Lines) -> Iterator[Request]:
-        doubts = Doubts()
+    def _rows(self) -> Iterator[Request]:
+        rows = self._format()
+        doubts = Doubts(rows.wording.unit)
         place = 0
 
-        def note(name: str, title: str, _: Any, value: Any) -> None:
+        def note(name: str, title: str, cell: Any, value: Any) -> None:
             if name in IDS or name in PRIVATE:
-                doubts.check_text(place, title, value, private=name in PRIVATE)
+                kind = getattr(cell, "kind", None)
+                doubts.check_text(place, title, value, private=name in PRIVATE, kind=kind)
 
-        rows = self._format(lines)
-        with RowReader(self._names, LINES, note) as reader:
+        with RowReader(self._names, rows.wording, note) as reader:
             self.passed_over = reader.passed_over
             for place, record in rows.records():
                 pairs: Pairs = ()
@@ -153,10 +166,32 @@ class RowsFile(AbstractContextManager["RowsFile"]):
             raise BadRowsError(f"{self.name}: has no rows")
         if reader.unseen:
             raise BadRowsError(f"{self.name}: no row has {listed(sorted(reader.unseen))}, which --map names")
-        doubts.ends_open = isinstance(rows, Csv) and not lines.last.endswith(("\n", "\r"))
+        doubts.ends_open = isinstance(rows, Csv) and rows.ends_open
         self.doubts = doubts.sentences()
 
-    def _format(self, lines: Lines) -> Format:
+    def _format(self) -> Format:
+        if self._file.holds == "text":
+            if self._sheet is not None:
+                raise BadRowsError(f"{self.name}: is no workbook, and --sheet is for one")
+            return self._text_format(Lines(self._file.text()))
+        from gameball.cli.tables import Parquet, Workbook  # noqa: PLC0415 (most files are text)
+
+        given = {"--delimiter": self._delimiter, "--encoding": self._encoding}
+        if self._file.holds == "parquet":
+            given["--sheet"] = self._sheet
+        for option, value in given.items():
+            if value is not None:
+                raise BadRowsError(f"{self.name}: is a table, and {option} is for other files")
+        file = self._file.table()
+        rows = Parquet(file, self.name) if self._file.holds == "parquet" else Workbook(file, self.name, self._sheet)
+        self.form.append(rows.form)
+        if not any(rows.titles):
+            raise BadRowsError(f"{self.name}: has no titles in its first row")
+        if fault := self._names.fault(rows.titles, rows.wording):
+            raise BadRowsError(f"{self.name}: {fault}")
+        return rows
+
+    def _text_format(self, lines: Lines) -> Format:
         file = self._file
         if file.compressed:
             self.form.append("gzip")

@@ -436,8 +436,11 @@ def test_a_byte_order_mark_is_no_part_of_a_title_whatever_the_encoding(folder: P
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"PK\x03\x04\x14\x00", "is a zip archive or an Excel workbook: save it as CSV"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an Excel workbook: save it as CSV"),
+        (b"PK\x03\x04\x14\x00", "is cut short, or damaged: its zip archive has no end"),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1",
+            "is an Excel workbook of the old kind, or one with a password: save it as .xlsx or CSV",
+        ),
         (b"SQLite format 3\0\x10\0\1\1", "is a database, perhaps a journal: gameball bulk resume orders.csv"),
         (b"\x7fELF\2\1\1\0\0\0\0\n\0\0", "is no text: it has zero bytes"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text: it has zero bytes"),
