@@ -139,6 +139,7 @@ def commands(text: str) -> list[list[str]]:
 
 DOCS = [name for name in PAGES if name.startswith("docs/")]
 RUN_ELSEWHERE = {
+    "docs/cluster.md": "tests/cli/test_workers.py",
     "docs/testing.md": "tests/test_testing.py",
     "docs/how-to/jupyter.md": "tests/ecosystem/test_jupyter.py",
     "docs/how-to/observability.md": "tests/ecosystem/test_observability.py",
@@ -197,7 +198,9 @@ def without_times(text: str) -> str:
     return re.sub(r"\d:\d\d:\d\d,", "TIME,", text)
 
 
-WITH_COMMANDS = [name for name in DOCS if blocks(PAGES[name], "console") and name != "docs/bulk.md"]
+WITH_COMMANDS = [
+    name for name in DOCS if blocks(PAGES[name], "console") and name not in {"docs/bulk.md", *RUN_ELSEWHERE}
+]
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS)

@@ -6,6 +6,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from gameball.sandbox.faults import Delay, Status
 from tests.bulk.cluster.waits import shorten
 from tests.cli.commands import Bulk, orders, running, times, until
 from tests.cli.test_json import checked
+from tests.test_readme import PAGES, blocks, commands, execute, without_times
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -334,3 +337,20 @@ def test_a_second_interrupt_ends_it_at_once_and_rows_in_flight_are_looked_up(san
     sandbox.faults.clear()
     assert bulk("resume", "rewards", "--workers", "1") == 0
     assert sorted(times(sandbox).values()) == [1] * 60
+
+
+@pytest.mark.thorough
+def test_the_page_about_it_prints_what_it_says(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`docs/cluster.md`, but for the time that it takes."""
+    monkeypatch.setattr("gameball.cli.display.INTERVAL", 1000.0)
+    page = PAGES["docs/cluster.md"]
+    (console,), (code,), (expected,) = (blocks(page, language) for language in ("console", "python", "text"))
+    Path("orders.csv").write_text(blocks(page, "csv")[0], encoding="utf-8")
+    printed = ""
+    for _, _, *arguments in commands(page):
+        assert bulk(*arguments) == 0
+        printed += f"$ gameball bulk {' '.join(arguments)}\n{bulk.said}"
+    assert without_times(printed) == without_times(console)
+    with redirect_stdout(StringIO()) as shown:
+        execute(code, page, {"__name__": "__main__"})
+    assert shown.getvalue() == expected
