@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import evolve
 
-from benchmarks import bulk, calls, codec, imports, memory
+from benchmarks import bulk, calls, cluster, codec, imports, memory
 from benchmarks.instructions import COUNTED, counted
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.server import CORES, pin
@@ -25,6 +25,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Effort], Iterator[Table]]]] = {
     "threads": calls.threads,
     "fanout": bulk.fanout,
     "journal": bulk.journal,
+    "cluster": cluster.cluster,
     "memory": memory.memory,
     "page": codec.page,
     "batch": codec.batch,

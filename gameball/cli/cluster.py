@@ -28,6 +28,15 @@ from gameball.settings import RateLimit, base_url, credentials
 _dask: Final[Any] = import_module("dask")
 _distributed: Final[Any] = import_module("distributed")
 
+CONFIGURATION: Final[dict[str, object]] = {
+    "distributed.deploy.lost_worker_timeout": "1 day",
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+"""Of the workers of this machine: they come back however long that takes, and none of them has pages to look at."""
+
+NO_DASHBOARD: Final = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+
 CONNECTS: Final = 10.0
 """Seconds that connecting to a scheduler may take."""
 
@@ -126,12 +135,12 @@ def _started(workers: int) -> Generator[Any]:
     """
     say(f"starting {count(workers, 'worker')}")
     with (
-        _dask.config.set({"distributed.deploy.lost_worker_timeout": "1 day"}),
+        _dask.config.set(CONFIGURATION),
         _distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=0,
-            dashboard_address=None,
+            scheduler_kwargs=NO_DASHBOARD,
             silence_logs=logging.CRITICAL,
             security=True,
             preload=[__name__],
