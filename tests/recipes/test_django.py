@@ -6,12 +6,14 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import aiohttp
 import pytest
 
+from gameball import Gameball
 from gameball.sandbox import Sandbox, faults
-from tests.recipes.recipe import LEFT_OPEN, Recipe, becomes, rewarded
+from tests.recipes.recipe import LEFT_OPEN, Recipe, becomes, free_port, rewarded
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +35,15 @@ def recipe(recipe: Recipe, project: Path) -> Recipe:
     return recipe
 
 
-async def place(shop: aiohttp.ClientSession, number: str, player: str = "ada") -> Any:
+async def place(shop: aiohttp.ClientSession, number: str, player: str = "ada", paid: str = "50.00") -> Any:
     """What the shop says of an order's reward; None where it says nothing."""
     with suppress(aiohttp.ClientError):
-        async with shop.post(f"/orders/{number}/", data={"player": player, "paid": "50.00"}) as answer:
+        async with shop.post(f"/orders/{number}/", data={"player": player, "paid": paid}) as answer:
             return await answer.json()
     return None
 
 
+OWED = {"state": "owed", "points": None}
 APPLIED = {"state": "applied", "points": "10.00"}
 
 
@@ -72,9 +75,24 @@ async def test_what_was_owed_when_the_server_was_killed_is_sent_once_by_the_comm
             process.kill()
             assert list(await orders) == [None, None]
     assert rewarded(sandbox) == {"A-1": 1}
-    assert recipe.run("python manage.py send_rewards") == "2 rewards sent\n"
+    assert recipe.run("python manage.py send_rewards") == "1 already_applied, 1 applied\n"
     assert rewarded(sandbox) == {"A-1": 1, "A-2": 1}
-    assert recipe.run("python manage.py send_rewards") == "0 rewards sent\n"
+    assert recipe.run("python manage.py send_rewards") == "nothing owed\n"
+
+
+async def test_an_order_stands_while_the_api_is_away_and_what_it_would_refuse_is_rolled_back(
+    recipe: Recipe, sandbox: Sandbox
+) -> None:
+    recipe.settings["GAMEBALL_BASE_URL"] = f"http://127.0.0.1:{free_port()}/api/v3.0"
+    with recipe.serve("gunicorn") as (process, url):
+        async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(25)) as shop:
+            assert await place(shop, "A-1") == OWED
+            assert await place(shop, "A-2", paid="-1") == {"error": "amount must be positive, not -1"}
+            assert "error" in await place(shop, "A-2", paid="much")
+        assert "ConnectionFailedError" in process.output
+    recipe.settings.clear()
+    assert recipe.run("python manage.py send_rewards") == "1 applied\n"
+    assert rewarded(sandbox) == {"A-1": 1}
 
 
 def test_an_outbox_of_three_hundred_rows_is_sent_through_faults_each_row_once(recipe: Recipe, sandbox: Sandbox) -> None:
@@ -88,9 +106,15 @@ def test_an_outbox_of_three_hundred_rows_is_sent_through_faults_each_row_once(re
             "insert into shop_reward (order_id, state, problem) values (?, 'owed', '')",
             [(number,) for number in numbers],
         )
+    with Gameball(sandbox.api_key, sandbox.secret_key, base_url=sandbox.base_url) as client:
+        client.transactions.cashback(player_unique_id="another", transaction_id="A-7", amount=1)
     sandbox.faults.random(0.1, choices=[(faults.Close(), "after"), (faults.Status(503), "after")])
-    assert recipe.run("python manage.py send_rewards") == "300 rewards sent\n"
+    assert recipe.run("python manage.py send_rewards") == "299 applied, 1 rejected\n"
     assert rewarded(sandbox) == dict.fromkeys(numbers, 1)
+    with closing(sqlite3.connect(recipe.folder / "shop.db")) as database:
+        refused = database.execute("select order_id, problem from shop_reward where state = 'rejected'").fetchall()
+    assert refused == [("A-7", ANY)]
+    assert refused[0][1].startswith("305 ")
 
 
 async def test_an_asynchronous_view_leaves_nothing_open(recipe: Recipe, sandbox: Sandbox) -> None:
