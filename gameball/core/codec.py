@@ -53,12 +53,12 @@ def encode(operation: Operation[Any], headers: Mapping[str, str] | None = None) 
         kind = type(error).__name__
     else:
         return Request(
-            method=operation.method,
-            target=operation.path + query,
-            signature=operation.signature,
-            headers={**headers, **operation.headers} if headers else operation.headers,
-            body=body,
-            fresh=operation.replay is Replay.NEVER,
+            operation.method,
+            operation.path + query,
+            operation.signature,
+            {**headers, **operation.headers} if headers else operation.headers,
+            body,
+            operation.replay is Replay.NEVER,
         )
     raise refuse("query or json", f"must be plain JSON of valid text and numbers ({kind})")
 

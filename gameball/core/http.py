@@ -1,6 +1,7 @@
 """Plain data across the border to the network: a request out, a response or a failure back.
 
-What every call makes anew is not frozen, for a frozen value takes several times as long to make; nobody changes it.
+What every call makes anew is not frozen, and its fields may be given by place: a frozen value of named fields takes
+several times as long to make. Nobody changes it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from attrs import define, field, frozen
 from gameball.core.operation import Signature
 
 
-@define(kw_only=True)
+@define
 class Request:
     """One request, ready to be written. `target` is path and query, escaped; sent again, it is the same bytes."""
 
@@ -26,7 +27,7 @@ class Request:
     """Whether it goes on a connection that no request has used before: a kept one may break under it."""
 
 
-@define(kw_only=True)
+@define
 class Response:
     """What came back, whole."""
 

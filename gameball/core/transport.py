@@ -129,7 +129,7 @@ class Transport:
             return Failure(fault=Fault.UNUSABLE, sent=False, reason=obstacle)
         response = await sessions.session(request.signature, fresh=request.fresh).request(
             request.method,
-            URL(self.base_url + request.target, encoded=True),
+            _url(self.base_url, request.target),
             data=tracker.body,
             headers=self._beside_the_sessions(request),
             allow_redirects=False,
@@ -147,7 +147,7 @@ class Transport:
             body = content.read_nowait() if content.is_eof() else await _read(content)  # most come whole, with the head
             if len(body) > MOST_BYTES:
                 return Failure(fault=Fault.SIZE, sent=True, reason="the answer is larger than 8 MiB")
-            return Response(status=response.status, headers=response.headers, body=body)
+            return Response(response.status, response.headers, body)
         finally:
             if not response.content.at_eof():
                 response.close()
@@ -240,6 +240,11 @@ def _explain_proxy(error: aiohttp.ClientResponseError) -> tuple[Fault, str]:
     passing = error.status in _PASSING or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     fault = Fault.CONNECTION if passing else Fault.UNUSABLE
     return fault, f"the proxy refused to connect, with HTTP {error.status}"
+
+
+@lru_cache
+def _url(base_url: str, target: str) -> URL:
+    return URL(base_url + target, encoded=True)
 
 
 @lru_cache
