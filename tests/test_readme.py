@@ -141,6 +141,7 @@ DOCS = [name for name in PAGES if name.startswith("docs/")]
 RUN_ELSEWHERE = {
     "docs/cluster.md": "tests/cli/test_workers.py",
     "docs/testing.md": "tests/test_testing.py",
+    "docs/tables.md": "tests/ecosystem/test_tables.py",
     "docs/how-to/jupyter.md": "tests/ecosystem/test_jupyter.py",
     "docs/how-to/observability.md": "tests/ecosystem/test_observability.py",
 }

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from gameball import CashbackRequest, Gameball, InvalidRequestError
 from gameball.bulk.table import rows_from
 from gameball.sandbox import Sandbox
+from tests.support.pages import examples
 
 pa = pytest.importorskip("pyarrow")
 pandas = pytest.importorskip("pandas")
@@ -171,3 +175,20 @@ def test_a_relation_of_duckdb_in_no_certain_order_gives_no_row_unchecked() -> No
     with pytest.raises(InvalidRequestError, match="table has changed since it was checked, or comes in no certain"):
         next(iter(rows_from(relation, columns=COLUMNS)))
     assert len(list(rows_from(relation.to_arrow_table(), columns=COLUMNS))) == 10
+
+
+PAGE = Path(__file__).parents[2] / "docs/tables.md"
+
+
+def test_the_page_on_tables_prints_what_it_says(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GAMEBALL_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("GAMEBALL_SECRET_KEY", sandbox.secret_key)
+    monkeypatch.setenv("GAMEBALL_BASE_URL", sandbox.base_url)
+    names: dict[str, Any] = {"__name__": "tables"}
+    for code, expected in examples(PAGE.read_text(encoding="utf-8")):
+        with redirect_stdout(StringIO()) as printed:
+            exec(compile(code, "tables", "exec", dont_inherit=True), names)  # noqa: S102 (ours)
+        assert printed.getvalue() == expected, code
