@@ -138,7 +138,7 @@ async def test_rows_in_doubt_keep_a_journal_bound_when_a_gateway_answers_a_later
     for operation in ("transactions.cashback", "transactions.list"):
         sandbox.faults.arm(operation, Html(404), times=999)
     with pytest.raises(BulkStoppedError):
-        await client.with_options(timeouts=Timeouts(total=0.3)).bulk.resume(path)
+        await client.with_options(timeouts=Timeouts(total=1.0)).bulk.resume(path)
 
     with JournalReader(path) as journal:
         assert journal.contents.bound
