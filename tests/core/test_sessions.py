@@ -29,7 +29,7 @@ from gameball import (
     Timeouts,
 )
 from gameball.core.operation import Signature
-from gameball.core.sessions import LoopSessions, SharedTimer, Slots, TimeLimit
+from gameball.core.sessions import LoopSessions, SharedTimer, Slots, TimeLimit, UsedConnections
 from tests.support.server import API_KEY, SECRET_KEY, Part, Server, Step
 
 pytestmark = pytest.mark.many_cases
@@ -138,6 +138,27 @@ async def test_a_server_that_speaks_first_on_every_connection_is_not_asked_for_e
             with pytest.raises((ConnectionFailedError, OutcomeUnknownError)):
                 await client.transactions.hold(player_unique_id="p", hold_points=1)
         assert server.connections <= 5
+
+
+class WithoutASocket:
+    """Stands in for a connection whose transport shows no socket, and for its protocol and transport."""
+
+    should_close = False
+
+    def __init__(self) -> None:
+        self.protocol = self.transport = self
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, _: str) -> None:
+        return None
+
+
+def test_a_kept_connection_that_shows_no_socket_is_used_again() -> None:
+    used, connection = UsedConnections(), WithoutASocket()
+    assert used.accept(connection)  # type: ignore[arg-type]  # all that it asks a connection
+    assert used.accept(connection)  # type: ignore[arg-type]
 
 
 # --- places
