@@ -229,6 +229,18 @@ async def test_an_answer_that_is_there_before_the_body_has_begun_is_none_and_its
     assert received == b""
 
 
+async def test_an_answer_that_switches_protocols_is_a_response_and_its_connection_is_not_kept(
+    line: Line, server: Server
+) -> None:
+    server.script((b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "hang"))
+    send = line.to(server)
+    for _ in range(2):
+        result = await send(POST)
+        assert isinstance(result, Response)
+        assert result.status == 101
+    assert [seen.connection for seen in server.requests] == [1, 2]
+
+
 # --- what may have been applied
 
 BROKEN: dict[str, tuple[Step, Fault]] = {
