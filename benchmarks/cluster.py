@@ -16,32 +16,33 @@ from benchmarks.measure import Contender, Effort, Figure, Work, side_by_side
 from benchmarks.server import CORES, pin, serving
 from benchmarks.table import Table, Target
 
-LATENCY: Final = 0.005
-CONCURRENCY: Final = 64
-WARM_UP: Final = 500
+WARM_UP: Final = 200
 GOAL: Final = 1.6
 
 
 def cluster(effort: Effort) -> Iterator[Table]:
-    """Rows from two workers and from one: with the plan, and the sending alone."""
-    rows = effort.of(full=20_000, quick=500)
-    title = f"cluster: {rows:,} rows, {CONCURRENCY} at a time of each worker, an answer after {LATENCY * 1000:g} ms"
+    """Rows from two workers and from one: where the processor holds them up, and where waiting for answers does."""
+    yield _compared(effort, effort.of(full=20_000, quick=400), concurrency=64, latency=0.005)
+    yield _compared(effort, effort.of(full=1_000, quick=100), concurrency=8, latency=0.2)
+
+
+def _compared(effort: Effort, rows: int, *, concurrency: int, latency: float) -> Table:
+    title = f"cluster: {rows:,} rows, {concurrency} at a time of each worker, an answer after {latency * 1000:g} ms"
     columns = ("", "rows/s, planned and sent", "spread", "rows/s, sent", "spread")
     sending: dict[int, list[float]] = {1: [], 2: []}
     with ExitStack() as stack:
         stack.callback(pin, 0, CORES[:1])
         pin(0, CORES)  # workers go where this process may go
-        address = stack.enter_context(serving(latency=LATENCY))
+        address = stack.enter_context(serving(latency=latency))
         stack.enter_context(_environment(address))
         contenders = [
-            Contender(f"{count} worker{'s' * (count > 1)}", partial(_workers, count, sending[count]))
+            Contender(f"{count} worker{'s' * (count > 1)}", partial(_workers, count, concurrency, sending[count]))
             for count in sending
         ]
         few = evolve(effort, rounds=effort.of(full=3, quick=1))
-        comparison = side_by_side(contenders, few, step=WARM_UP, count=rows)
+        comparison = side_by_side(contenders, few, step=min(WARM_UP, rows), count=rows)
     if comparison.absent:
-        yield Table(title, columns, (), notes=[f"{comparison.absent[0]} is not installed: left out"])
-        return
+        return Table(title, columns, (), notes=[f"{comparison.absent[0]} is not installed: left out"])
     one_worker, two_workers = comparison.measured
     sent = {count: seconds[1:] for count, seconds in sending.items()}  # without the warm-up
     figures = [
@@ -49,7 +50,7 @@ def cluster(effort: Effort) -> Iterator[Table]:
         for count, measured in zip(sent, comparison.measured, strict=True)
     ]
     faster = Figure.over([alone / both for alone, both in zip(sent[1], sent[2], strict=True)])
-    yield Table(
+    return Table(
         title,
         columns,
         [
@@ -88,7 +89,7 @@ def _environment(address: str) -> Iterator[None]:
 
 
 @contextmanager
-def _workers(count: int, sending: list[float]) -> Iterator[Work]:
+def _workers(count: int, concurrency: int, sending: list[float]) -> Iterator[Work]:
     """Runs of that many processes, each in a new directory; `sending` gets the seconds after the plan."""
     distributed: Any = import_module("distributed")
     run_on_cluster = import_module("gameball.bulk.cluster").run_on_cluster
@@ -102,7 +103,7 @@ def _workers(count: int, sending: list[float]) -> Iterator[Work]:
 
         def work(rows: int) -> None:
             with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory:
-                report = run_on_cluster(client, orders(rows), directory=directory, concurrency=CONCURRENCY)
+                report = run_on_cluster(client, orders(rows), directory=directory, concurrency=concurrency)
             if report.applied != rows:
                 raise RuntimeError(f"{rows - report.applied} of {rows} rows were not applied")
             sending.append(report.seconds)

@@ -111,6 +111,11 @@ def test_with_json_a_run_its_status_and_its_end_are_one_object_each(address: str
     assert status["in_flight"] + status["to_send"] == 31
     assert [run["settled"] for run in status["runs"]] == [9]
 
+    assert bulk("report", "rewards", "--output", "out") == 0
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert '<td>cashback<td>applied<td class="number">9<' in page
+    assert '<td>cashback<td>pending<td class="number">' in page
+
     sandbox.faults.clear()
     assert bulk("resume", "rewards", *options, "--json") == 0
     assert checked(bulk.said)["report"]["applied"] == 40
