@@ -15,7 +15,7 @@ from unittest.mock import patch
 import msgspec
 
 from benchmarks.measure import AsyncCall, Call
-from gameball import AsyncGameball, Attempt, Gameball
+from gameball import AsyncGameball, Attempt, Gameball, Timeouts
 from gameball.core import loop_thread
 
 KEYS: Final = ("api-key", "secret-key")
@@ -45,7 +45,10 @@ async def gameball(address: str, connections: int, *, observed: bool = False) ->
         attempts[:] = (attempt,)
 
     observers = (observe,) if observed else ()
-    async with AsyncGameball(*KEYS, base_url=address, connections=connections, observers=observers) as client:
+    patient = Timeouts(connect=60, attempt=60, total=120)  # under valgrind, or on a very busy machine
+    async with AsyncGameball(
+        *KEYS, base_url=address, connections=connections, observers=observers, timeouts=patient
+    ) as client:
 
         async def call(number: int) -> None:
             await client.transactions.cashback(
