@@ -140,7 +140,7 @@ class Transport:
             middlewares=(tracker,) if tracker.watches else (),
         )
         try:
-            if not tracker.started:  # answered before it has left
+            if tracker.answered_early:
                 response.close()
                 raise UncleanConnectionError
             content = response.content
@@ -309,6 +309,15 @@ class _SendTracker:
             return self.body.started
         return self._request is not None and self._request.response is not None
 
+    @property
+    def answered_early(self) -> bool:
+        """Whether a response is there before the request, which is on its way, has started to leave.
+
+        Never where something stands in for aiohttp and makes no request of its own, such as aioresponses.
+        """
+        on_its_way = self._request is not None if self.body is None else self.body.asked_for
+        return on_its_way and not self.started
+
     def close(self) -> None:
         if self.body is not None:
             self.body.cancelled = True
@@ -328,11 +337,14 @@ class _Body(Payload):
 
     def __init__(self, value: bytes) -> None:
         super().__init__(value, content_type="application/json")
+        self.asked_for = False
+        """Whether aiohttp has made a request of it, for which it asks for the size."""
         self.started = False
         self.cancelled = False
 
     @property
     def size(self) -> int:
+        self.asked_for = True
         return len(self._value)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
