@@ -1,8 +1,10 @@
 """What all tests share."""
 
 import os
+import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +14,9 @@ import pytest
 from hypothesis import settings
 
 from tests.support.server import Server
+
+MANY = 8
+"""Cases of one test, by which it has many."""
 
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=100, deadline=None)
@@ -23,28 +28,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("thorough" if config.getoption("--thorough") else "quick")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that starts the tests in the background leaves Ctrl-C ignored, for the programs they start as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, unless `--thorough` is given, what takes long, and three of four cases of a test that has many."""
     if config.getoption("--thorough"):
         return
+    cases = Counter(item.nodeid.partition("[")[0] for item in items)
     seen = set[str]()
     left_out = list[pytest.Item]()
     for item in items:
         function = item.nodeid.partition("[")[0]
         # Chosen by the name, not by its place: cases that alternate would be left out all of one sort.
         chosen = crc32(item.nodeid.encode()) % 4 == 0 or function not in seen
-        if item.get_closest_marker("thorough") or (item.get_closest_marker("many_cases") and not chosen):
+        many = cases[function] > MANY or item.get_closest_marker("many_cases")
+        if item.get_closest_marker("thorough") or (many and not chosen):
             left_out.append(item)
         seen.add(function)
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
 
 
-# Programs that tests start find what they import compiled, wherever the environment forbids to keep it.
+# Programs that tests start find what they import compiled, even where the environment forbids to keep it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parents[1] / ".cache" / "pycache")
 
 NAMED = {Path(__file__).parent / name for name in ("browser", "recipes")}
 """The folders of tests that need more than Python and the extra `dev`: a browser, web servers, redis."""

@@ -571,6 +571,7 @@ ECHO: Final = faults.Status(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("http_spans")
 @pytest.mark.parametrize("effect", ["refused", "applied", "broken"])
 def test_no_key_and_nothing_private_is_exported(mode: Mode, watched: Watched, effect: str) -> None:
@@ -677,6 +678,7 @@ with instrument(Gameball(), provider) as client:
 """
 
 
+@pytest.mark.thorough
 def test_sentry_shows_calls_below_its_transactions(sandbox: Sandbox) -> None:
     ended = python(
         WITH_SENTRY,

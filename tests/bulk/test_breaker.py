@@ -62,6 +62,7 @@ async def test_a_wait_longer_than_the_patience_ends_the_run(sandbox: Sandbox, cl
     assert stopped.value.report.applied == 4
 
 
+@pytest.mark.thorough
 async def test_an_outage_that_lasts_ends_the_run_and_only_what_was_sent_needs_a_review(
     sandbox: Sandbox, client: AsyncGameball
 ) -> None:
@@ -309,6 +310,7 @@ async def test_it_knows_how_far_it_is_closed_and_how_long_it_was_open(clock: Clo
     assert breaker.limit is None
 
 
+@pytest.mark.thorough
 async def test_a_report_says_how_long_everything_waited(api: Api, caller: AsyncGameball) -> None:
     async def answer(identity: str) -> Response | None:
         return (429, {}) if identity == "t40" and api.ids.count("t40") == 1 else None

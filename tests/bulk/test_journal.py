@@ -87,6 +87,7 @@ async def test_a_journal_adds_up_its_rows_by_operation_and_status(
     assert sum(one.points for one in sums) == report.points
 
 
+@pytest.mark.thorough
 async def test_few_rows_are_written_down_ahead_of_a_slow_api(
     api: Api, caller: AsyncGameball, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_wrong_usage_and_a_wrong_file_exit_with_2(arguments: tuple[str, ...]) ->
     assert "Traceback" not in refused.stderr + refused.stdout
 
 
+@pytest.mark.thorough
 def test_the_demo_stays_to_be_looked_at_in_a_browser(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("player_unique_id,transaction_id,amount\nada,order-1,100\n", encoding="utf-8")

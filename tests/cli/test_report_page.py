@@ -60,6 +60,7 @@ def test_many_problems_stay_few_on_the_page(sandbox: Sandbox, bulk: Bulk) -> Non
     assert len(page) < 2_000_000
 
 
+@pytest.mark.thorough
 def test_slow_rows_and_rows_that_were_sent_again_are_named(sandbox: Sandbox, bulk: Bulk) -> None:
     orders(30)
     sandbox.faults.arm("transactions.cashback", Close(), transaction_id="t7")

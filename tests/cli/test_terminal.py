@@ -88,6 +88,7 @@ def test_a_signal_from_elsewhere_ends_a_run_like_an_interrupt(
     assert sorted(times(sandbox).values()) == [1] * 300
 
 
+@pytest.mark.thorough
 def test_under_nohup_a_run_outlives_its_terminal(sandbox: Sandbox) -> None:
     orders(40)
     sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=20)
@@ -116,6 +117,7 @@ def test_a_signal_before_the_run_ends_the_command_and_leaves_signals_as_they_wer
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.thorough
 def test_without_a_journal_an_interrupted_run_says_that_it_cannot_be_resumed(sandbox: Sandbox) -> None:
     orders(300)
     sandbox.faults.arm("transactions.cashback", Delay(0.3), effect="after", times=60)
@@ -130,6 +132,7 @@ def test_without_a_journal_an_interrupted_run_says_that_it_cannot_be_resumed(san
 # --- pipes and terminals
 
 
+@pytest.mark.thorough
 def test_rows_come_through_a_pipe(sandbox: Sandbox) -> None:
     rows = "".join(f'{{"playerUniqueId": "p{n}", "transactionId": "t{n}", "amount": 5}}\n' for n in range(20))
     done = subprocess.run(
@@ -160,6 +163,7 @@ def test_nothing_is_sent_when_the_answer_is_not_yes(sandbox: Sandbox, answer: st
     assert len(sandbox.requests) == 0
 
 
+@pytest.mark.thorough
 def test_with_yes_a_terminal_does_not_ask(sandbox: Sandbox) -> None:
     orders(30)
     code, shown = on_a_terminal("run", "orders.csv", "--yes", answer="n\n")
@@ -252,6 +256,7 @@ def edit() -> None:
     Path("other.csv").replace("orders.csv")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("change", "journal"), [(grow, ()), (edit, ("--journal", "rewards.db"))])
 def test_a_file_that_changes_while_the_question_stands_is_not_sent(
     sandbox: Sandbox, bulk: Bulk, change: Callable[[], object], journal: tuple[str, ...]

@@ -36,6 +36,7 @@ async def test_every_window_holds_on_the_servers_clock(server: Server, awaited: 
     check(server, LIMIT)
 
 
+@pytest.mark.thorough
 def test_threads_that_share_a_plain_client_share_its_limit(server: Server) -> None:
     with Gameball("key", "secret", base_url=server.base_url, rate_limit=LIMIT) as client, ThreadPoolExecutor(8) as pool:
 

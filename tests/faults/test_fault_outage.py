@@ -91,6 +91,7 @@ async def test_writes_are_bounded_by_their_tries_and_by_the_time_for_look_ups(
     assert [till.rows(f"tra_{number}") for number in range(20)] == [[]] * 20
 
 
+@pytest.mark.thorough
 async def test_with_the_real_waits_an_unreadable_list_is_asked_twice_a_second_at_most(till: Till) -> None:
     await till.open(timeouts=Timeouts(total=1.6), waits=STANDARD)
     fail(till.sandbox, faults.Status(503))

@@ -109,6 +109,7 @@ def test_a_wrong_argument_is_refused_in_one_sentence(capsys: pytest.CaptureFixtu
     assert "invalid int value: 'http'" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("arguments", "status"), [([], 200), (["--no-control"], 404)])
 def test_control_can_be_left_out(arguments: list[str], status: int) -> None:
     with start("--port", "0", *arguments) as process:

@@ -261,6 +261,7 @@ async def storm(seed: int) -> tuple[list[str], int]:
         return [repr(strike) for strike in sandbox.faults.fired], len(sandbox.ledger.transactions())
 
 
+@pytest.mark.thorough
 async def test_random_faults_are_the_same_for_the_same_seed() -> None:
     assert await storm(7) == await storm(7)
     assert (await storm(7))[0] != (await storm(8))[0]
