@@ -17,7 +17,7 @@ DIRECT = ("tests/models", "tests/resources", "tests/core", "tests/sandbox", "tes
 def tests(session: nox.Session) -> None:
     """Run all tests."""
     session.chdir(ROOT)
-    session.install("--editable", ".[dev]")
+    session.install("--editable", ".[dev,lint]")
     session.run("pytest", "-n", "2", *session.posargs)
 
 

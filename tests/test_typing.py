@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("mypy", reason="the extra lint is not installed")
+pytest.importorskip("pyright")
+
 pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[1]
