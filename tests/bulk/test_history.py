@@ -1,7 +1,7 @@
 """What a journal keeps of how its runs went: samples over time, and the rows that took longest."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -24,8 +24,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", isolation_level=None)
+def database() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
+        yield opened
 
 
 def result(index: int, *, seconds: float = 0.0, attempts: int = 1, failed: bool = False) -> RowResult:
