@@ -126,10 +126,10 @@ class Recipe:
         """A file of the page."""
         return (self.folder / name).read_text(encoding="utf-8")
 
-    def run(self, beginning: str, *, last: str | None = None) -> str:
+    def run(self, beginning: str, *, last: str | None = None, timeout: float = 100) -> str:
         """What a command of the page, or one with another last word, prints; it must succeed."""
         command = self.command(beginning)
-        return self._run(command if last is None else f"{command.rpartition(' ')[0]} {last}", self.environment)
+        return self._run(command if last is None else f"{command.rpartition(' ')[0]} {last}", self.environment, timeout)
 
     def test(self) -> None:
         """Run the page's own tests, without keys: they must pass, and leave nothing open."""
@@ -139,14 +139,14 @@ class Recipe:
         assert " passed" in printed
         assert not [word for word in LEFT_OPEN if word in printed], printed
 
-    def _run(self, command: str, environment: Mapping[str, str]) -> str:
+    def _run(self, command: str, environment: Mapping[str, str], timeout: float = 100) -> str:
         ended = subprocess.run(
             shlex.split(command),
             cwd=self.folder,
             env=environment,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=timeout,
             check=False,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr

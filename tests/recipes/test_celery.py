@@ -5,7 +5,7 @@ import random
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import pytest
 
@@ -38,11 +38,8 @@ class Worker:
 
     def kill_all(self) -> None:
         """SIGKILL for the worker and its processes."""
-        self.restart()
-        self.kills.append("all")
-
-    def restart(self) -> None:
         self._server.kill()
+        self.kills.append("all")
         self.start()
 
 
@@ -52,6 +49,7 @@ def worker(recipe: Recipe) -> Iterator[Worker]:
         yield Worker(recipe, stack)
 
 
+@pytest.mark.thorough
 def test_two_hundred_tasks_whose_workers_are_killed_ten_times_reward_once_each(
     recipe: Recipe, worker: Worker, sandbox: Sandbox
 ) -> None:
@@ -59,20 +57,13 @@ def test_two_hundred_tasks_whose_workers_are_killed_ten_times_reward_once_each(
         0.4, operations={"transactions.cashback"}, choices=[(faults.Delay(0.4), "after"), (faults.Close(), "after")]
     )
     with ThreadPoolExecutor(1) as pool:
-        shop = pool.submit(recipe.run, "python shop.py")
+        # What a killed worker had may lie in redis for 100 seconds before another one gets it, and so for each kill.
+        shop = pool.submit(recipe.run, "python shop.py", timeout=290)
         moments = sorted(random.sample(range(1, 190), 10))
         while moments:
             until(lambda: shop.done() or len(rewarded(sandbox)) >= moments[0], "so many are rewarded", 60)
             worker.kill_all() if len(moments) in (4, 8) else worker.kill_a_process()
             moments.pop(0)
-        # A killed process's task goes back after 10 seconds. A killed worker's is given out, once the visibility timeout
-        # has passed, when a worker starts; else within 100 seconds.
-        for _ in range(5):
-            with suppress(TimeoutError):
-                shop.result(timeout=12)
-            if shop.done():
-                break
-            worker.restart()
         printed = shop.result()
     assert worker.kills.count("all") == 2
     assert len(worker.kills) == 10
