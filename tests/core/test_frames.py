@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ from tests.support.server import API_KEY, SECRET_KEY, Server, Step
 
 OTP, EMAIL, MOBILE = "otp-713905", "frames@example.com", "+201234567890"
 PRIVATE = (API_KEY, SECRET_KEY, OTP, EMAIL, MOBILE)
-PUBLIC = {"redeem", "wait"}
+PUBLIC = {("transactions.py", "redeem"), ("methods.py", "wait")}
 """The frames of the method that was called, on either client: they have its arguments as they were given."""
 
 
@@ -22,9 +23,10 @@ def shown(error: BaseException | None) -> list[str]:
     names: list[str] = []
     while error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            own = frame.f_code.co_filename == __file__ or frame.f_code.co_name in PUBLIC
+            file, function = frame.f_code.co_filename, frame.f_code.co_name
+            own = file == __file__ or (Path(file).name, function) in PUBLIC
             names += [
-                f"{frame.f_code.co_name}: {name}"
+                f"{function}: {name}"
                 for name, value in ({} if own else frame.f_locals).items()
                 if any(each in repr(value) for each in PRIVATE)
             ]
