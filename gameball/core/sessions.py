@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakKeyDictionary
@@ -49,16 +50,17 @@ class UsedConnections:
         Raises:
             UncleanConnectionError: It is new, and yet not clean: so may the next one be. It has been closed.
         """
-        protocol, transport = connection.protocol, connection.transport
-        clean = protocol is not None and not protocol.should_close
+        protocol = connection.protocol
         if protocol is not None and (readable := self._used.get(protocol)) is not None:
-            # Its socket is open, with nothing to read: no bytes and no end, as far as the system knows. New ones are
+            # aiohttp knows it open; its socket has nothing to read: no bytes and no end, says the system. New ones are
             # not asked: over TLS, tickets of the session may wait to be read.
-            kept = clean and transport is not None and not transport.is_closing()
-            return kept and monotonic() >= self._distrusted_until and not readable()
-        if protocol is None or not clean:
+            if self._distrusted_until and monotonic() < self._distrusted_until:
+                return False
+            return not (protocol.should_close or readable())
+        if protocol is None or protocol.should_close:
             connection.close()
             raise UncleanConnectionError
+        transport = connection.transport
         self._used[protocol] = _readable(None if transport is None else transport.get_extra_info("socket"))
         return True
 
@@ -104,8 +106,10 @@ class CleanConnector(aiohttp.TCPConnector):
 class TimeLimit:
     """A time limit for a block, to the rules of `asyncio.timeout`, kept by the loop's shared timer.
 
-    It can be set from within the block, and cancels the task then when its time is over.
+    It is set from within the block, and cancels the task when its time is over.
     """
+
+    __slots__ = ("_cancelling", "_task", "_timer", "expired")
 
     def __init__(self, timer: "SharedTimer") -> None:
         self._timer = timer
@@ -139,11 +143,12 @@ class SharedTimer:
     def __init__(self) -> None:
         self._due: dict[TimeLimit, float] = {}
         self._next: asyncio.TimerHandle | None = None
+        self._next_at = inf
 
     def set(self, limit: TimeLimit, when: float) -> None:
         """Have an entered time limit expire at this time of the loop's clock, if it is not cleared before."""
         self._due[limit] = when
-        if self._next is None or when < self._next.when():
+        if when < self._next_at:
             self._expire_at(when)
 
     def clear(self, limit: TimeLimit) -> None:
@@ -153,14 +158,14 @@ class SharedTimer:
     def _expire_at(self, when: float) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._next = asyncio.get_running_loop().call_at(when, self._expire)
+        self._next, self._next_at = asyncio.get_running_loop().call_at(when, self._expire), when
 
     def _expire(self) -> None:
         now = asyncio.get_running_loop().time()
         for limit in [limit for limit, when in self._due.items() if when <= now]:
             self.clear(limit)
             limit.expire()
-        self._next = None
+        self._next, self._next_at = None, inf
         if self._due:
             self._expire_at(min(self._due.values()))
 

@@ -81,7 +81,12 @@ class Transport:
         timeouts = timeouts or self._timeouts
         loop = asyncio.get_running_loop()
         sessions = self._by_loop.get(loop) or await self._open()
-        tracker = _SendTracker(request, guard=None if self._user_session is None else sessions.used)
+        body = None if request.body is None else _Body(request.body)
+        tracker: _Body | _SendTracker = (
+            body
+            if body is not None and self._user_session is None and request.method in _NOT_REPEATED
+            else _SendTracker(body, guard=None if self._user_session is None else sessions.used)
+        )
         limit, slots = TimeLimit(sessions.timer), sessions.slots
         try:
             with limit:
@@ -91,7 +96,29 @@ class Transport:
                 try:
                     # The wait for a free connection counts against the whole call only.
                     limit.expire_at(min(deadline, loop.time() + timeouts.attempt))
-                    return await self._converse(sessions, request, tracker, _client_timeout(timeouts.connect))
+                    if (obstacle := sessions.obstacle) is not None:
+                        return Failure(fault=Fault.UNUSABLE, sent=False, reason=obstacle)
+                    response = await sessions.session(request.signature, fresh=request.fresh).request(
+                        request.method,
+                        _url(self.base_url, request.target),
+                        data=body,
+                        headers=(request.headers or None) if self._signs_sessions else self._signed(request),
+                        allow_redirects=False,
+                        raise_for_status=False,
+                        timeout=_client_timeout(timeouts.connect),
+                        proxy=None if self.proxy is None else self.proxy.reveal(),
+                        ssl=self._tls,
+                        middlewares=tracker.middlewares,
+                    )
+                    if tracker.answered_early:
+                        response.close()
+                        raise UncleanConnectionError
+                    content = response.content
+                    # Most come whole, with the head: then the connection is free again already.
+                    read = content.read_nowait() if content.is_eof() and response.closed else await _read(response)
+                    if len(read) > MOST_BYTES:
+                        return Failure(fault=Fault.SIZE, sent=True, reason="the answer is larger than 8 MiB")
+                    return Response(response.status, response.headers, read)
                 finally:
                     slots.release()
         except asyncio.CancelledError as error:
@@ -105,7 +132,7 @@ class Transport:
                 sessions.used.distrust()
             fault, reason = self._explain(error, expired=limit.expired, sent=tracker.started)
         finally:
-            tracker.close()
+            tracker.cancel()
         # Past the except block, so that neither an exception of aiohttp's nor its frames, which hold keys, are in ours.
         if cancelled is not None:
             raise asyncio.CancelledError(*cancelled)
@@ -122,42 +149,8 @@ class Transport:
         """Whether there is a session to close."""
         return bool(self._by_loop)
 
-    async def _converse(
-        self, sessions: LoopSessions, request: Request, tracker: "_SendTracker", timeout: aiohttp.ClientTimeout
-    ) -> Response | Failure:
-        if (obstacle := sessions.obstacle) is not None:
-            return Failure(fault=Fault.UNUSABLE, sent=False, reason=obstacle)
-        response = await sessions.session(request.signature, fresh=request.fresh).request(
-            request.method,
-            _url(self.base_url, request.target),
-            data=tracker.body,
-            headers=self._beside_the_sessions(request),
-            allow_redirects=False,
-            raise_for_status=False,
-            timeout=timeout,
-            proxy=None if self.proxy is None else self.proxy.reveal(),
-            ssl=self._tls,
-            middlewares=(tracker,) if tracker.watches else (),
-        )
-        try:
-            if tracker.answered_early:
-                response.close()
-                raise UncleanConnectionError
-            content = response.content
-            body = content.read_nowait() if content.is_eof() else await _read(content)  # most come whole, with the head
-            if len(body) > MOST_BYTES:
-                return Failure(fault=Fault.SIZE, sent=True, reason="the answer is larger than 8 MiB")
-            return Response(response.status, response.headers, body)
-        finally:
-            if not response.content.at_eof():
-                response.close()
-            elif not response.closed:
-                response.release()
-
-    def _beside_the_sessions(self, request: Request) -> Mapping[str, str] | None:
-        """The headers that the session does not send by itself."""
-        if self._signs_sessions:
-            return request.headers or None
+    def _signed(self, request: Request) -> Mapping[str, str]:
+        """All headers of a request whose session does not sign by itself."""
         return {**_headers(request.signature, self._credentials), **request.headers}
 
     async def _open(self) -> LoopSessions:
@@ -206,14 +199,21 @@ class Transport:
         return f"the exchange broke ({type(error).__name__}; the debug log says where)"
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    """What comes of a body, until it ends or is too large."""
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """What comes of a body, until it ends or is too large; its connection is not used again if more is to come."""
+    content = response.content
     chunks: list[bytes] = []
     size = 0
-    while not content.at_eof() and size <= MOST_BYTES:
-        chunks.append(await content.readany())
-        size += len(chunks[-1])
-    return b"".join(chunks)
+    try:
+        while not content.at_eof() and size <= MOST_BYTES:
+            chunks.append(await content.readany())
+            size += len(chunks[-1])
+        return b"".join(chunks)
+    finally:
+        if not content.at_eof():
+            response.close()
+        elif not response.closed:
+            response.release()
 
 
 def _close_from_outside(by_loop: Mapping[asyncio.AbstractEventLoop, LoopSessions]) -> None:
@@ -257,27 +257,80 @@ _NOT_REPEATED: Final = frozenset({"POST", "PATCH"})
 """Methods that aiohttp sends once, as they are not idempotent."""
 
 
-class _SendTracker:
-    """One request's way through aiohttp: whether it began to leave, and that it leaves only once.
+class _Body(Payload):
+    """A JSON body that notes when aiohttp begins to write it: before that, nothing of its request can be applied.
 
-    A request with a body has started when aiohttp begins to write the body to an open transport: one whose body was
-    never started cannot have been applied. A request without a body has started when aiohttp has made its response
-    object; to see that, to look at a user's connections, and where aiohttp might repeat the request, the tracker goes
-    along as a middleware.
+    It is written once, and only to an open transport. Cancelled, it refuses to be written later by a writer that
+    outlives the exchange.
     """
 
-    def __init__(self, request: Request, *, guard: UsedConnections | None) -> None:
+    middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
+    """None has to go along: a POST of a session of ours is neither repeated nor put on another's connection."""
+
+    _value: bytes
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__(value, content_type="application/json")
+        self._asked_for = False
+        """Whether aiohttp has made a request of it, for which it asks for the size."""
+        self.started = False
+        self._cancelled = False
+
+    @property
+    def size(self) -> int:
+        self._asked_for = True
+        return len(self._value)
+
+    @property
+    def answered_early(self) -> bool:
+        """Whether a response is there before the request, which is on its way, has started to leave.
+
+        Never where something stands in for aiohttp and makes no request of its own, such as aioresponses.
+        """
+        return self._asked_for and not self.started
+
+    def cancel(self) -> None:
+        """Let it not be written any more."""
+        self._cancelled = True
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if self._cancelled or self.started:
+            raise aiohttp.ClientConnectionError("cancelled before it was sent, or sent before")
+        transport = getattr(writer, "transport", None)
+        if transport is None or transport.is_closing():
+            raise aiohttp.ClientConnectionResetError
+        self.started = True
+        await writer.write(self._value[:content_length])
+
+
+class _SendTracker:
+    """Goes along as a middleware where a body alone cannot tell whether its request has started.
+
+    Without a body, a request has started when aiohttp has made its response object. An idempotent request is kept from
+    being repeated by aiohttp, and one in a user's session goes out on a clean connection only.
+    """
+
+    def __init__(self, body: _Body | None, *, guard: UsedConnections | None) -> None:
         """Begin.
 
         Args:
-            request: To be sent.
+            body: The request's.
             guard: Accepts connections of a user's session, whose connector is not ours.
         """
-        self.body = None if request.body is None else _Body(request.body)
+        self._body = body
         self._guard = guard
         self._request: aiohttp.ClientRequest | None = None
-        self.watches = self.body is None or guard is not None or request.method not in _NOT_REPEATED
-        """Whether it has to go along."""
+
+    @property
+    def middlewares(self) -> tuple[aiohttp.ClientMiddlewareType, ...]:
+        """What goes along with the request."""
+        return (self,)
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -305,62 +358,25 @@ class _SendTracker:
 
     @property
     def started(self) -> bool:
-        if self.body is not None:
-            return self.body.started
+        if self._body is not None:
+            return self._body.started
         return self._request is not None and self._request.response is not None
 
     @property
     def answered_early(self) -> bool:
-        """Whether a response is there before the request, which is on its way, has started to leave.
+        """The same as of a body."""
+        if self._body is not None:
+            return self._body.answered_early
+        return self._request is not None and not self.started
 
-        Never where something stands in for aiohttp and makes no request of its own, such as aioresponses.
-        """
-        on_its_way = self._request is not None if self.body is None else self.body.asked_for
-        return on_its_way and not self.started
-
-    def close(self) -> None:
-        if self.body is not None:
-            self.body.cancelled = True
+    def cancel(self) -> None:
+        """Let the body not be written any more."""
+        if self._body is not None:
+            self._body.cancel()
 
 
 class _StaleConnectionError(Exception):
     """A connection of a user's session is discarded, before anything was written: the next one is taken."""
-
-
-class _Body(Payload):
-    """A JSON body that notes when aiohttp begins to write it.
-
-    It is written once. Cancelled, it refuses to be written later by a writer that outlives the exchange.
-    """
-
-    _value: bytes
-
-    def __init__(self, value: bytes) -> None:
-        super().__init__(value, content_type="application/json")
-        self.asked_for = False
-        """Whether aiohttp has made a request of it, for which it asks for the size."""
-        self.started = False
-        self.cancelled = False
-
-    @property
-    def size(self) -> int:
-        self.asked_for = True
-        return len(self._value)
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return self._value.decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        await self.write_with_length(writer, None)
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if self.cancelled or self.started:
-            raise aiohttp.ClientConnectionError("cancelled before it was sent, or sent before")
-        transport = getattr(writer, "transport", None)
-        if transport is None or transport.is_closing():
-            raise aiohttp.ClientConnectionResetError
-        self.started = True
-        await writer.write(self._value[:content_length])
 
 
 _REASONS: Final[tuple[tuple[type[Exception], Fault, str], ...]] = (

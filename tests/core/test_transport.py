@@ -662,7 +662,7 @@ async def test_a_body_notes_that_it_is_written_and_is_not_written_once_it_is_can
     assert pen.written == [b'{"amount":99.98}']
 
     late = _Body(b"{}")
-    late.cancelled = True
+    late.cancel()
     with pytest.raises(aiohttp.ClientConnectionError):
         await late.write(pen)
     assert not late.started
