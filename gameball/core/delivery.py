@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -13,11 +13,12 @@ from gameball.core import codec, converter, in_flight
 from gameball.core.http import Exchange, Failure, Fault, Request, Response, retry_after
 from gameball.core.loop_thread import running_loop
 from gameball.core.observers import Attempt, Call, Observers
-from gameball.core.operation import NEEDED_KEYS, Absent, Finding, Found, Operation, Reconciliation, Signature
+from gameball.core.operation import NEEDED_KEYS, Absent, Finding, Operation, Reconciliation, Signature
 from gameball.core.outage import Outages
 from gameball.core.rate_limiter import RateLimiter
 from gameball.core.retry import (
     FIRST,
+    PROBLEM,
     Budget,
     CallState,
     Disposition,
@@ -116,11 +117,10 @@ class Delivery:
             self.credentials.require(*NEEDED_KEYS[signature])
             self._signable.add(signature)
 
-    async def send(self, operation: Operation[T]) -> T:
-        """The value of the call; see `deliver()`."""
-        call = await self._carry_out(operation)
-        value: T = call.settled.value
-        return value
+    def send(self, operation: Operation[T]) -> Coroutine[Any, Any, T]:
+        """The value of the call, to be awaited; see `deliver()`."""
+        call = self._begin(operation)
+        return self._observed(call, FIRST) if self.observers.of_calls else self._carry_out(call, FIRST)
 
     async def send_regardless(self, operation: Operation[T], seconds: float) -> None:
         """Send even while the caller is being cancelled; give up after some seconds."""
@@ -138,11 +138,15 @@ class Delivery:
         Raises:
             GameballError: Whatever went wrong; its `outcome` says what became of the call.
         """
-        call = await self._carry_out(operation, in_doubt=in_doubt)
-        response, settled = cast("Response", call.response), call.settled  # the value came with a response
+        if in_doubt and operation.reconciliation is None:
+            raise refuse("in_doubt", "is for operations that can be looked up")
+        call = self._begin(operation)
+        carry_out = self._observed if self.observers.of_calls else self._carry_out
+        value = await carry_out(call, self._state_of(call).begin_in_doubt() if in_doubt else FIRST)
+        response = cast("Response", call.response)  # the value came with one
         return Delivered(
-            value=settled.value,
-            settled_by=settled.by,
+            value=value,
+            settled_by=call.settled_by,
             attempts=call.sends,
             lookups=call.look_ups,
             status=response.status,
@@ -177,45 +181,30 @@ class Delivery:
         error.attempts = attempts
         return error
 
-    async def _carry_out(self, operation: Operation[T], *, in_doubt: bool = False) -> RunningCall[T]:
+    def _begin(self, operation: Operation[T]) -> RunningCall[T]:
         try:
             self.check(operation.signature)
         except GameballError as error:
             raise self.complete(error, operation, 0) from None
-        if in_doubt and operation.reconciliation is None:
-            raise refuse("in_doubt", "is for operations that can be looked up")
         deadline = running_loop().time() + self.timeouts.total
-        call = RunningCall(operation, deadline, codec.encode(operation, self.headers))
-        follow = self._follow_observed if self.observers.of_calls else self._follow
-        in_flight.enter(call)
-        try:
-            await follow(call, self._state_of(call).begin_in_doubt() if in_doubt else FIRST)
-        except GameballError as error:
-            problem = error
-        except asyncio.CancelledError as error:
-            if (note := in_flight.cut_off(call)) is not None:
-                error.add_note(note)
-            raise
-        else:
-            return call
-        finally:
-            in_flight.leave(call)
-        raise self.complete(problem, operation, call.sends)
+        return RunningCall(operation, codec.encode(operation, self.headers), deadline)
 
-    async def _follow_observed(self, call: RunningCall[T], step: Step) -> None:
+    async def _observed(self, call: RunningCall[T], step: Step) -> T:
+        """Carry the call out before the eyes of observers."""
         seen = Call.of(call.operation)
         tokens = self.observers.started(seen)
         outcome: Outcome = "unknown"
         try:
-            await self._follow(call, step)
+            value = await self._carry_out(call, step)
         except GameballError as error:
-            seen.error, outcome = self.complete(error, call.operation, call.sends), error.outcome
+            seen.error, outcome = error, error.outcome
             raise
         except BaseException as error:
             seen.error, outcome = error, "unknown" if call.may_be_applied else "not_applied"
             raise
         else:
-            seen.settled_by, outcome = call.settled.by, "applied"
+            seen.settled_by, outcome = call.settled_by, "applied"
+            return value
         finally:
             seen.attempts, seen.lookups = call.sends, call.look_ups
             last = call.response.status if call.response is not None else None
@@ -223,47 +212,55 @@ class Delivery:
             seen.in_doubt = call.may_be_applied
             self.observers.ended(seen, outcome, tokens)
 
-    async def _follow(self, call: RunningCall[T], step: Step) -> None:
-        """Exchange and decide in turn, until the call is settled.
-
-        Raises:
-            GameballError: The call failed.
-        """
-        while True:
-            match step:
-                case Send():
-                    if step.wait:
+    async def _carry_out(self, call: RunningCall[T], step: Step) -> T:
+        """Exchange and decide in turn, until the call is settled."""
+        in_flight.enter(call)
+        try:
+            while True:
+                match step:
+                    case Send():
+                        if step.wait:
+                            await asyncio.sleep(step.wait)
+                        if step.restamp and call.operation.restamp is not None:
+                            call.request = codec.encode(call.operation.restamp(call.operation), self.headers)
+                        call.in_flight = True
+                        result = await self._exchange(call, call.request)
+                        call.in_flight = False
+                        step = self._after_send(call, result)
+                    case Settled():
+                        call.settled_by = step.by
+                        value: T = step.value
+                        return value
+                    case LookUp():
                         await asyncio.sleep(step.wait)
-                    if step.restamp and call.operation.restamp is not None:
-                        call.request = codec.encode(call.operation.restamp(call.operation), self.headers)
-                    call.in_flight = True
-                    exchange = await self._exchange(call.request, call.deadline)
-                    call.in_flight = False
-                    step = self._after_send(call, exchange)
-                case Settled():
-                    call.settled = step
-                    return
-                case LookUp():
-                    await asyncio.sleep(step.wait)
-                    step = await self._look_up(call)
-                case _:
-                    raise step.error
+                        step = await self._look_up(call)
+                    case _:
+                        raise step.error
+        except GameballError as error:
+            self.complete(error, call.operation, call.sends)
+            raise
+        except asyncio.CancelledError as error:
+            if (note := in_flight.cut_off(call)) is not None:
+                error.add_note(note)
+            raise
+        finally:
+            in_flight.leave(call)
 
-    def _after_send(self, call: RunningCall[T], exchange: Exchange) -> Step:
+    def _after_send(self, call: RunningCall[T], result: Response | Failure) -> Step:
         """What comes after a try."""
-        reading = _read(call.operation, exchange.result)
-        if isinstance(exchange.result, Response):
-            call.response = exchange.result
-        if isinstance(reading, Found):
-            self.budget.earn(resent=call.state is not None and call.state.sends > 0)
-            step: Step = Settled(reading.value, "answer")
-            if call.state is not None:
-                call.state.sends += 1
-        else:
+        if isinstance(result, Response):
+            call.response = result
+        reading = _read(call.operation, result)
+        if isinstance(reading, PROBLEM):
             if classify(reading) is Disposition.UNKNOWN:
                 self.outages.here().suspect()
             step = self._state_of(call).after_send(reading, asyncio.get_running_loop().time())
-        self._report(call.operation, call.sends, exchange, step)
+        else:
+            self.budget.earn(resent=call.state is not None and call.state.sends > 0)
+            step = Settled(reading, "answer")
+            if call.state is not None:
+                call.state.sends += 1
+        self._report(call, call.operation, call.sends, result, step)
         return step
 
     def _state_of(self, call: RunningCall[T]) -> CallState:
@@ -281,18 +278,19 @@ class Delivery:
         lookup, outage = reconciliation.lookup(call.operation.transaction_id or ""), self.outages.here()
         try:
             async with asyncio.timeout_at(state.deadline), outage.look_up():
-                exchange, reading = await self._read_once(call, lookup)
-                if isinstance(reading, Found):
-                    outage.answered()
-                else:
+                result = await self._exchange(call, codec.encode(lookup, {**self.headers, **UNCACHED}))
+                reading = _read(lookup, result)
+                if isinstance(reading, PROBLEM):
                     outage.failed(self.waits.first_lookup, self.retries)
+                else:
+                    call.response = cast("Response", result)
+                    outage.answered()
         except TimeoutError:
             none = Failure(fault=Fault.TIME, sent=False, reason="no look-up was answered in time")
             return state.after_look_up(none, asyncio.get_running_loop().time())
-        body = call.operation.body
-        finding = reconciliation.match(body, reading.value) if isinstance(reading, Found) else reading
-        step = state.after_look_up(finding, asyncio.get_running_loop().time())
-        self._report(lookup, state.look_ups, exchange, step)
+        found = reading if isinstance(reading, PROBLEM) else reconciliation.match(call.operation.body, reading)
+        step = state.after_look_up(found, asyncio.get_running_loop().time())
+        self._report(call, lookup, state.look_ups, result, step)
         return await self._look_up_detail(call, reconciliation, step) if isinstance(step, Settled) else step
 
     async def _look_up_detail(self, call: RunningCall[T], reconciliation: Reconciliation[T], settled: Settled) -> Step:
@@ -300,40 +298,39 @@ class Delivery:
         if reconciliation.detail is None or reconciliation.merge is None:
             return settled
         detail = reconciliation.detail(call.operation.body)
-        exchange, reading = await self._read_once(call, detail)
-        merge = reconciliation.merge
-        finding = merge(settled.value, reading.value) if isinstance(reading, Found) else Absent()
+        result = await self._exchange(call, codec.encode(detail, {**self.headers, **UNCACHED}))
+        reading = _read(detail, result)
+        if isinstance(reading, PROBLEM):
+            finding: Finding[T] = Absent()
+        else:
+            call.response = cast("Response", result)
+            finding = reconciliation.merge(settled.value, reading)
         step = self._state_of(call).after_detail(settled, finding)
-        self._report(detail, 1, exchange, step)
+        self._report(call, detail, 1, result, step)
         return step
 
-    async def _read_once(
-        self, call: RunningCall[T], operation: Operation[Any]
-    ) -> tuple[Exchange, Found[Any] | Problem]:
-        request = codec.encode(operation, {**self.headers, **UNCACHED})
-        exchange = await self._exchange(request, call.deadline)
-        reading = _read(operation, exchange.result)
-        if isinstance(reading, Found) and isinstance(exchange.result, Response):
-            call.response = exchange.result
-        return exchange, reading
-
-    async def _exchange(self, request: Request, deadline: float) -> Exchange:
-        """One request, at the rate that the rate limit allows."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
+    def _exchange(self, call: RunningCall[Any], request: Request) -> Coroutine[Any, Any, Response | Failure]:
+        """One request of a call, at the rate that the rate limit allows."""
+        call.began = running_loop().time()
         if self.rate_limiter is None:
-            return Exchange(await self.transport.exchange(request, deadline, self.timeouts), clock() - began)
+            return self.transport.exchange(request, call.deadline, self.timeouts)
+        return self._exchange_at_rate(call, request, self.rate_limiter)
+
+    async def _exchange_at_rate(
+        self, call: RunningCall[Any], request: Request, limiter: RateLimiter
+    ) -> Response | Failure:
         try:
-            async with asyncio.timeout_at(deadline):
-                await self.rate_limiter.acquire()
+            async with asyncio.timeout_at(call.deadline):
+                await limiter.acquire()
         except TimeoutError:
-            none = Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no place in time")
-            return Exchange(none, 0.0, clock() - began)
-        began, queued = clock(), clock() - began
-        try:
-            return Exchange(await self.transport.exchange(request, deadline, self.timeouts), clock() - began, queued)
+            return Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no place in time")
         finally:
-            self.rate_limiter.release()
+            arrived, call.began = call.began, asyncio.get_running_loop().time()
+            call.queued = call.began - arrived
+        try:
+            return await self.transport.exchange(request, call.deadline, self.timeouts)
+        finally:
+            limiter.release()
 
     def _masked(self, text: str, operation: Operation[Any]) -> str:
         for word in codec.private_words(operation):
@@ -341,27 +338,33 @@ class Delivery:
         # Cut last: half a key is half a key shown.
         return self.credentials.redact(text)[:LONGEST_MESSAGE]
 
-    def _report(self, operation: Operation[Any], number: int, exchange: Exchange, step: Step) -> None:
+    def _report(
+        self, call: RunningCall[Any], operation: Operation[Any], number: int, result: Response | Failure, step: Step
+    ) -> None:
         """Report an exchange to the log, the monitor and the observers."""
-        result = exchange.result
-        if logger.isEnabledFor(logging.DEBUG):
+        debug = logger.isEnabledFor(logging.DEBUG)
+        if not (debug or self.monitor is not None or self.observers.of_exchanges):
+            return
+        seconds = running_loop().time() - call.began
+        if debug:
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
             about = printable(f"{operation.name}: exchange {number}: {end}")
-            logger.debug("%s after %.3f s", about, exchange.seconds)
+            logger.debug("%s after %.3f s", about, seconds)
         if self.monitor is not None:
             self.monitor(operation.name, result)
         if self.observers.of_exchanges:
             given = codec.request_id(result) if isinstance(result, Response) else None
             request_id = self._masked(given, operation) if given else None
+            exchange = Exchange(result, seconds, call.queued)
             self.observers.exchanged(Attempt.of(operation.name, number, exchange, step=step, request_id=request_id))
 
 
-def _read(operation: Operation[T], result: Response | Failure) -> Found[T] | Problem:
-    """What an exchange says: a value, or what was in the way of one."""
+def _read(operation: Operation[T], result: Response | Failure) -> T | Problem:
+    """What an exchange gave: a value, or what was in the way of one."""
     if isinstance(result, Failure):
         return result
     try:
-        return Found(codec.decode(operation, result))
+        return codec.decode(operation, result)
     except GameballError as error:
         problem = error
     problem.retry_after = retry_after(result.headers, datetime.now(UTC))

@@ -52,6 +52,9 @@ FATAL_CODES: Final = frozenset({1000, 1001, 1002, 8000})
 Problem: TypeAlias = GameballError | Failure
 """The end of an exchange that gave no value."""
 
+PROBLEM: Final = (GameballError, Failure)
+"""The same for isinstance."""
+
 SettledBy = Literal["answer", "lookup", "duplicate"]
 
 

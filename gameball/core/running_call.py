@@ -2,11 +2,11 @@
 
 from typing import Generic, TypeVar
 
-from attrs import define, field
+from attrs import define
 
 from gameball.core.http import Request, Response
 from gameball.core.operation import Operation
-from gameball.core.retry import CallState, Settled
+from gameball.core.retry import CallState, SettledBy
 from gameball.errors import printable
 
 T = TypeVar("T")
@@ -17,14 +17,18 @@ class RunningCall(Generic[T]):
     """One call on its way."""
 
     operation: Operation[T]
-    deadline: float
     request: Request
+    deadline: float
     state: CallState | None = None
     """What is known of it; None as long as its first exchange may be its last."""
     in_flight: bool = False
     response: Response | None = None
     """The last answer that said something."""
-    settled: Settled = field(init=False)
+    settled_by: SettledBy = "answer"
+    began: float = 0.0
+    """When its last exchange began, after the rate limit left it a place."""
+    queued: float = 0.0
+    """How many seconds that took."""
 
     @property
     def sends(self) -> int:
