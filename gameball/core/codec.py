@@ -44,9 +44,10 @@ def encode(operation: Operation[Any], headers: Mapping[str, str] | None = None) 
     Raises:
         InvalidRequestError: The query or the body holds what JSON or an address cannot.
     """
+    query, body = operation.query, operation.body
     try:
-        query = _query_string(operation.query)
-        body = None if operation.body is None else converter.write(operation.body)
+        target = operation.path if query is None else operation.path + _query_string(query)
+        content = None if body is None else converter.write(body)
     except InvalidRequestError:
         raise
     except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
@@ -54,18 +55,16 @@ def encode(operation: Operation[Any], headers: Mapping[str, str] | None = None) 
     else:
         return Request(
             operation.method,
-            operation.path + query,
+            target,
             operation.signature,
             {**headers, **operation.headers} if headers else operation.headers,
-            body,
+            content,
             operation.replay is Replay.NEVER,
         )
     raise refuse("query or json", f"must be plain JSON of valid text and numbers ({kind})")
 
 
 def _query_string(query: Any) -> str:
-    if query is None:
-        return ""
     if attrs.has(type(query)):
         given = {converter.spelling(a.name): getattr(query, a.name) for a in attrs.fields(type(query))}
     else:
@@ -137,9 +136,10 @@ def decode(operation: Operation[T], response: Response) -> T:
         UnexpectedAnswerError: The response is not the API's: not JSON, not of the expected shape, a redirect; or it
             answers another request.
     """
-    if response.status >= _REFUSED:
+    status = response.status
+    if status >= _REFUSED:
         raise _refusal(response)
-    if not _DONE <= response.status < _REDIRECTED:
+    if not _DONE <= status < _REDIRECTED:
         raise _unexpected(response, "a redirect, which is never followed; check base_url")
     if operation.returns is NoneType:
         _check_done(response)
@@ -175,8 +175,7 @@ def _check_subject(operation: Operation[Any], value: object) -> None:
     if not isinstance(request, PlayerRequest):
         return
     player = getattr(value, "player_unique_id", None)
-    merged = request.email is not None or request.mobile is not None
-    if player is not None and player != request.player_unique_id and not merged:
+    if player is not None and player != request.player_unique_id and request.email is None and request.mobile is None:
         raise UnreadableError("it is about another player")
     transaction = getattr(value, "transaction_id", None)
     if transaction is not None and transaction != operation.transaction_id:

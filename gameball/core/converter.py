@@ -80,9 +80,8 @@ def load(body: bytes, kind: type[T]) -> T:
     Raises:
         UnreadableError: It is not JSON, or not of this shape.
     """
-    if kind is object:  # plain JSON, or nothing at all
-        return parse(body) if body.strip() else None  # type: ignore[return-value]  # T is object here
-    return read(_unwrapped(parse(body), kind), kind)
+    value: T = _loaders[kind](body)
+    return value
 
 
 def read(data: Any, kind: type[T]) -> T:
@@ -95,8 +94,8 @@ def read(data: Any, kind: type[T]) -> T:
 
 
 def _unwrapped(data: Any, kind: Any) -> Any:
-    keys = ENVELOPES.get(kind)
-    if keys is None or not isinstance(data, dict):
+    keys = ENVELOPES[kind]
+    if not isinstance(data, dict):
         return data
     folded = {key.casefold(): value for key, value in data.items()}
     for key in keys:
@@ -350,3 +349,22 @@ class _Hooks(dict[type, Callable[[Any], Any]]):
 
 
 _hooks = _Hooks()
+
+
+class _Loaders(dict[Any, Callable[[bytes], Any]]):
+    """What reads a body as a value of a class."""
+
+    def __missing__(self, kind: Any) -> Callable[[bytes], Any]:
+        loader = self[kind] = self._made(kind)
+        return loader
+
+    def _made(self, kind: Any) -> Callable[[bytes], Any]:
+        if kind is object:  # plain JSON, or nothing at all
+            return lambda body: parse(body) if body.strip() else None
+        hook = _converter.get_structure_hook(kind)
+        if kind in ENVELOPES:
+            return lambda body: hook(_unwrapped(parse(body), kind), kind)
+        return lambda body: hook(parse(body), kind)
+
+
+_loaders = _Loaders()

@@ -311,7 +311,7 @@ class Delivery:
 
     def _exchange(self, call: RunningCall[Any], request: Request) -> Coroutine[Any, Any, Response | Failure]:
         """One request of a call, at the rate that the rate limit allows."""
-        call.began = running_loop().time()
+        call.began = asyncio.get_running_loop().time()
         if self.rate_limiter is None:
             return self.transport.exchange(request, call.deadline, self.timeouts)
         return self._exchange_at_rate(call, request, self.rate_limiter)
@@ -345,7 +345,7 @@ class Delivery:
         debug = logger.isEnabledFor(logging.DEBUG)
         if not (debug or self.monitor is not None or self.observers.of_exchanges):
             return
-        seconds = running_loop().time() - call.began
+        seconds = asyncio.get_running_loop().time() - call.began
         if debug:
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
             about = printable(f"{operation.name}: exchange {number}: {end}")

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from attrs import define, field
+from multidict import CIMultiDict
 
 from gameball.core import fork
 from gameball.core.operation import Signature
@@ -103,6 +105,24 @@ class CleanConnector(aiohttp.TCPConnector):
             connection.close()
 
 
+class _Request(aiohttp.ClientRequest):
+    """A request of a session that has all headers there are to send: they are taken over as they stand.
+
+    aiohttp would add each by itself, and then look for those of its own.
+    """
+
+    def update_headers(self, headers: Any) -> None:
+        """Take the headers over, below the host's; one that gives the host is left to aiohttp."""
+        if hdrs.HOST in headers:
+            super().update_headers(headers)
+            return
+        self.headers = CIMultiDict({hdrs.HOST: self.url.host_port_subcomponent or ""})
+        self.headers.extend(headers)
+
+    def update_auto_headers(self, skip_auto_headers: Any) -> None:
+        """Add none."""
+
+
 class TimeLimit:
     """A time limit for a block, to the rules of `asyncio.timeout`, kept by the loop's shared timer.
 
@@ -123,13 +143,16 @@ class TimeLimit:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        self._timer.clear(self)
+        self._timer.due.pop(self, None)
         if self.expired and self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error
 
     def expire_at(self, when: float) -> None:
         """Let it be over at this time of the loop's clock."""
-        self._timer.set(self, when)
+        timer = self._timer
+        timer.due[self] = when
+        if when < timer.next_at:
+            timer.wake_at(when)
 
     def expire(self) -> None:
         """Cancel the task: the time is over."""
@@ -138,36 +161,32 @@ class TimeLimit:
 
 
 class SharedTimer:
-    """The one timer of a loop's exchanges, set for the next of them to expire: one for each makes all calls dearer."""
+    """The one timer of a loop's exchanges, set for the next of them to expire: one for each makes all calls dearer.
+
+    Attributes:
+        due: The time limits that are running, and when each is over.
+        next_at: When the timer looks after them next.
+    """
 
     def __init__(self) -> None:
-        self._due: dict[TimeLimit, float] = {}
+        self.due: dict[TimeLimit, float] = {}
+        self.next_at = inf
         self._next: asyncio.TimerHandle | None = None
-        self._next_at = inf
 
-    def set(self, limit: TimeLimit, when: float) -> None:
-        """Have an entered time limit expire at this time of the loop's clock, if it is not cleared before."""
-        self._due[limit] = when
-        if when < self._next_at:
-            self._expire_at(when)
-
-    def clear(self, limit: TimeLimit) -> None:
-        """Forget a time limit: its exchange has ended."""
-        self._due.pop(limit, None)
-
-    def _expire_at(self, when: float) -> None:
+    def wake_at(self, when: float) -> None:
+        """Look then which limits are over."""
         if self._next is not None:
             self._next.cancel()
-        self._next, self._next_at = asyncio.get_running_loop().call_at(when, self._expire), when
+        self._next, self.next_at = asyncio.get_running_loop().call_at(when, self._wake), when
 
-    def _expire(self) -> None:
+    def _wake(self) -> None:
         now = asyncio.get_running_loop().time()
-        for limit in [limit for limit, when in self._due.items() if when <= now]:
-            self.clear(limit)
+        for limit in [limit for limit, when in self.due.items() if when <= now]:
+            del self.due[limit]
             limit.expire()
-        self._next, self._next_at = None, inf
-        if self._due:
-            self._expire_at(min(self._due.values()))
+        self._next, self.next_at = None, inf
+        if self.due:
+            self.wake_at(min(self.due.values()))
 
 
 class Slots:
@@ -234,6 +253,7 @@ class LoopSessions:
             (signature, fresh): aiohttp.ClientSession(
                 connector=connector,
                 connector_owner=False,
+                request_class=_Request,
                 headers=own,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -69,7 +69,7 @@ class Transport:
         # aiohttp hands a session's own headers to a proxy in the clear, before any tunnel is up: there, and to a
         # user's session, the keys go with each request instead.
         self._signs_sessions = session is None and proxy is None
-        self._tls: ssl.SSLContext | bool = tls or True
+        self._options: Mapping[str, Any] = {"allow_redirects": False, "raise_for_status": False, "ssl": tls or True}
         self._by_loop: dict[asyncio.AbstractEventLoop, LoopSessions] = {}
         weakref.finalize(self, _close_from_outside, self._by_loop).atexit = False
 
@@ -82,11 +82,12 @@ class Transport:
         loop = asyncio.get_running_loop()
         sessions = self._by_loop.get(loop) or await self._open()
         body = None if request.body is None else _Body(request.body)
-        tracker: _Body | _SendTracker = (
-            body
-            if body is not None and self._user_session is None and request.method in _NOT_REPEATED
-            else _SendTracker(body, guard=None if self._user_session is None else sessions.used)
-        )
+        if body is not None and self._user_session is None and request.method in _NOT_REPEATED:
+            tracker: _Body | _SendTracker = body
+            options = self._options
+        else:
+            tracker = _SendTracker(body, guard=None if self._user_session is None else sessions.used)
+            options = {**self._options, "middlewares": (tracker,)}
         limit, slots = TimeLimit(sessions.timer), sessions.slots
         try:
             with limit:
@@ -103,12 +104,9 @@ class Transport:
                         _url(self.base_url, request.target),
                         data=body,
                         headers=(request.headers or None) if self._signs_sessions else self._signed(request),
-                        allow_redirects=False,
-                        raise_for_status=False,
                         timeout=_client_timeout(timeouts.connect),
                         proxy=None if self.proxy is None else self.proxy.reveal(),
-                        ssl=self._tls,
-                        middlewares=tracker.middlewares,
+                        **options,
                     )
                     if tracker.answered_early:
                         response.close()
@@ -230,7 +228,7 @@ def _headers(signature: Signature, keys: Credentials) -> Mapping[str, str]:
     headers = {name: secret.reveal() for name, secret in signing.items() if secret is not None}
     if signature in (Signature.PARTNER, Signature.ALL) and keys.partner_token is not None:
         headers["Authorization"] = f"Bearer {keys.partner_token.reveal()}"
-    return {**headers, "Accept": "application/json", "User-Agent": USER_AGENT}
+    return {**aiohttp.ClientRequest.DEFAULT_HEADERS, **headers, "Accept": "application/json", "User-Agent": USER_AGENT}
 
 
 def _explain_proxy(error: aiohttp.ClientResponseError) -> tuple[Fault, str]:
@@ -264,17 +262,15 @@ class _Body(Payload):
     outlives the exchange.
     """
 
-    middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
-    """None has to go along: a POST of a session of ours is neither repeated nor put on another's connection."""
-
     _value: bytes
+
+    started: bool = False
+    _cancelled: bool = False
+    _asked_for: bool = False
+    """Whether aiohttp has made a request of it, for which it asks for the size."""
 
     def __init__(self, value: bytes) -> None:
         super().__init__(value, content_type="application/json")
-        self._asked_for = False
-        """Whether aiohttp has made a request of it, for which it asks for the size."""
-        self.started = False
-        self._cancelled = False
 
     @property
     def size(self) -> int:
@@ -326,11 +322,6 @@ class _SendTracker:
         self._body = body
         self._guard = guard
         self._request: aiohttp.ClientRequest | None = None
-
-    @property
-    def middlewares(self) -> tuple[aiohttp.ClientMiddlewareType, ...]:
-        """What goes along with the request."""
-        return (self,)
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -87,8 +87,8 @@ class Till:
         """Let the timer of the client's exchange of this kind expire."""
         loop = asyncio.get_running_loop()
         timer = self.client._delivery.transport._by_loop[loop].timer
-        (limit,) = [due for due in timer._due if _name(due) == kind] or timer._due
-        timer.clear(limit)
+        (limit,) = [due for due in timer.due if _name(due) == kind] or timer.due
+        del timer.due[limit]
         limit.expire()
 
     def catch_up(self) -> None:
