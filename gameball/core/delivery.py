@@ -216,26 +216,21 @@ class Delivery:
         """Exchange and decide in turn, until the call is settled."""
         in_flight.enter(call)
         try:
-            while True:
-                match step:
-                    case Send():
-                        if step.wait:
-                            await asyncio.sleep(step.wait)
-                        if step.restamp and call.operation.restamp is not None:
-                            call.request = codec.encode(call.operation.restamp(call.operation), self.headers)
-                        call.in_flight = True
-                        result = await self._exchange(call, call.request)
-                        call.in_flight = False
-                        step = self._after_send(call, result)
-                    case Settled():
-                        call.settled_by = step.by
-                        value: T = step.value
-                        return value
-                    case LookUp():
+            while not isinstance(step, Settled):
+                if isinstance(step, Send):
+                    if step.wait:
                         await asyncio.sleep(step.wait)
-                        step = await self._look_up(call)
-                    case _:
-                        raise step.error
+                    if step.restamp and call.operation.restamp is not None:
+                        call.request = codec.encode(call.operation.restamp(call.operation), self.headers)
+                    call.in_flight = True
+                    result = await self._exchange(call, call.request)
+                    call.in_flight = False
+                    step = self._after_send(call, result)
+                elif isinstance(step, LookUp):
+                    await asyncio.sleep(step.wait)
+                    step = await self._look_up(call)
+                else:
+                    raise step.error
         except GameballError as error:
             self.complete(error, call.operation, call.sends)
             raise
@@ -245,6 +240,9 @@ class Delivery:
             raise
         finally:
             in_flight.leave(call)
+        call.settled_by = step.by
+        value: T = step.value
+        return value
 
     def _after_send(self, call: RunningCall[T], result: Response | Failure) -> Step:
         """What comes after a try."""
@@ -256,11 +254,13 @@ class Delivery:
                 self.outages.here().suspect()
             step = self._state_of(call).after_send(reading, asyncio.get_running_loop().time())
         else:
-            self.budget.earn(resent=call.state is not None and call.state.sends > 0)
+            state = call.state
+            self.budget.earn(resent=state is not None and state.sends > 0)
             step = Settled(reading, "answer")
-            if call.state is not None:
-                call.state.sends += 1
-        self._report(call, call.operation, call.sends, result, step)
+            if state is not None:
+                state.sends += 1
+        if self.monitor is not None or self.observers.of_exchanges or logger.isEnabledFor(logging.DEBUG):
+            self._report(call, call.operation, call.sends, result, step)
         return step
 
     def _state_of(self, call: RunningCall[T]) -> CallState:
@@ -342,11 +342,8 @@ class Delivery:
         self, call: RunningCall[Any], operation: Operation[Any], number: int, result: Response | Failure, step: Step
     ) -> None:
         """Report an exchange to the log, the monitor and the observers."""
-        debug = logger.isEnabledFor(logging.DEBUG)
-        if not (debug or self.monitor is not None or self.observers.of_exchanges):
-            return
         seconds = asyncio.get_running_loop().time() - call.began
-        if debug:
+        if logger.isEnabledFor(logging.DEBUG):
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
             about = printable(f"{operation.name}: exchange {number}: {end}")
             logger.debug("%s after %.3f s", about, seconds)

@@ -122,29 +122,13 @@ class Operation(Generic[T]):
     not_found_means_done: bool = False
     check: str = field(default="", repr=False)
 
-    def call(
-        self,
-        *,
-        path: str | None = None,
-        query: Any = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        transaction_id: str | None = None,
-        restamp: "Callable[[Operation[T]], Operation[T]] | None" = None,
-    ) -> "Operation[T]":
+    def call(self, **given: Any) -> "Operation[T]":
         """One call of the endpoint that this operation stands for: the same, with what this call alone has.
 
-        Nothing is checked again; a path comes of `path()`.
+        Nothing is checked again: neither the names, which are attributes', nor a path, which comes of `path()`.
         """
-        values = vars(self).copy()
-        values["query"], values["body"] = query, body
-        values["transaction_id"], values["restamp"] = transaction_id, restamp
-        if path is not None:
-            values["path"] = path
-        if headers is not None:
-            values["headers"] = headers
         call: Operation[T] = object.__new__(type(self))
-        object.__setattr__(call, "__dict__", values)
+        object.__setattr__(call, "__dict__", {**vars(self), **given})
         return call
 
     @property

@@ -22,6 +22,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 from aiohttp.payload import Payload
+from multidict import CIMultiDict
 from yarl import URL
 
 from gameball.core.http import Failure, Fault, Request, Response
@@ -111,9 +112,8 @@ class Transport:
                     if tracker.answered_early:
                         response.close()
                         raise UncleanConnectionError
-                    content = response.content
-                    # Most come whole, with the head: then the connection is free again already.
-                    read = content.read_nowait() if content.is_eof() and response.closed else await _read(response)
+                    # Most come whole, with the head: then aiohttp has let go of the connection already.
+                    read = response.content.read_nowait() if response.closed else await _read(response)
                     if len(read) > MOST_BYTES:
                         return Failure(fault=Fault.SIZE, sent=True, reason="the answer is larger than 8 MiB")
                     return Response(response.status, response.headers, read)
@@ -255,6 +255,9 @@ _NOT_REPEATED: Final = frozenset({"POST", "PATCH"})
 """Methods that aiohttp sends once, as they are not idempotent."""
 
 
+_OF_JSON: Final = CIMultiDict({"Content-Type": "application/json"})
+
+
 class _Body(Payload):
     """A JSON body that notes when aiohttp begins to write it: before that, nothing of its request can be applied.
 
@@ -262,15 +265,18 @@ class _Body(Payload):
     outlives the exchange.
     """
 
-    _value: bytes
-
-    started: bool = False
-    _cancelled: bool = False
-    _asked_for: bool = False
+    started = False
+    _cancelled = False
+    _asked_for = False
     """Whether aiohttp has made a request of it, for which it asks for the size."""
 
     def __init__(self, value: bytes) -> None:
-        super().__init__(value, content_type="application/json")
+        # Not aiohttp's own, which would make headers for each body: all have the same.
+        self._value: bytes = value
+
+    @property
+    def headers(self) -> CIMultiDict[str]:
+        return _OF_JSON
 
     @property
     def size(self) -> int:
@@ -291,6 +297,9 @@ class _Body(Payload):
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self._value.decode(encoding, errors)
+
+    async def as_bytes(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002 (aiohttp's own)
+        return self._value
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         await self.write_with_length(writer, None)
