@@ -416,8 +416,7 @@ async def kept(caller: AsyncGameball, path: Path) -> Path:
 def spoil(statement: str) -> Callable[[Path], None]:
     def change(path: Path) -> None:
         database = sqlite3.connect(path, isolation_level=None)
-        database.execute("PRAGMA ignore_check_constraints = 1")
-        database.execute(statement)
+        database.executescript(statement)
         database.close()
 
     return change
@@ -436,8 +435,10 @@ NO_ERRORS = (
 )
 
 
-def spoil_error(written: str) -> Callable[[Path], None]:
-    return spoil(f"UPDATE rows SET status = 'rejected', error = {written} WHERE number = 3")  # noqa: S608 (our own text)
+def spoil_state(status: str, *, points: str = "NULL", error: str = "NULL") -> Callable[[Path], None]:
+    """Append a state of the fourth row; points and error as SQL has them."""
+    state = f"json_array(3, '{status}', NULL, NULL, {points}, NULL, {error})"
+    return spoil(f"INSERT INTO commits (states) VALUES (json_array({state}))")  # noqa: S608 (our own text)
 
 
 def cut(path: Path) -> None:
@@ -466,11 +467,13 @@ def scribble(path: Path) -> None:
         (scribble, "is no journal"),
         (cut, "is damaged|is no journal"),
         (lose_a_page, "is damaged"),
-        (spoil("UPDATE rows SET status = 'perhaps' WHERE number = 3"), "is damaged"),
-        (spoil("UPDATE rows SET points = 'many' WHERE number = 3"), "is damaged"),
-        (spoil("UPDATE rows SET request = '{' WHERE number = 3"), "is damaged"),
-        (spoil("""UPDATE rows SET request = '{"amount":"much"}' WHERE number = 3"""), "is damaged"),
-        *((spoil_error(error), "is damaged") for error in ("NULL", *map(repr, NO_ERRORS))),
+        (spoil("PRAGMA user_version = 1"), "was written by an older version .*: use that one"),
+        (spoil_state("perhaps"), "is damaged"),
+        (spoil_state("applied", points="'many'"), "is damaged"),
+        (spoil("UPDATE commits SET states = '[[3' WHERE number = 1"), "is damaged"),
+        (spoil("UPDATE requests SET request = '{' WHERE number = 3"), "is damaged"),
+        (spoil("""UPDATE requests SET request = '{"amount":"much"}' WHERE number = 3"""), "is damaged"),
+        *((spoil_state("rejected", error=error), "is damaged") for error in ("NULL", *map(repr, NO_ERRORS))),
         (spoil("DELETE FROM run"), "is damaged"),
         (block_the_log, "cannot be used: unable to open database file"),
         (lambda path: path.unlink(), "there is no journal at"),
@@ -482,8 +485,10 @@ def scribble(path: Path) -> None:
         "scribbled",
         "cut",
         "a page missing",
+        "older",
         "a state",
         "points",
+        "cut states",
         "no request",
         "an amount",
         "no error",
@@ -584,7 +589,8 @@ async def test_a_journal_that_is_in_use_is_refused_before_rows_are_read(
 
 
 async def test_a_row_that_cannot_be_read_stops_the_run(api: Api, caller: AsyncGameball, kept: Path) -> None:
-    spoil("UPDATE rows SET status = 'pending', request = '{}' WHERE number = 3")(kept)
+    spoil_state("pending")(kept)
+    spoil("UPDATE requests SET request = '{}' WHERE number = 3")(kept)
     with pytest.raises(JournalError, match="is damaged"):
         await caller.bulk.resume(kept)
     assert len(api.ids) == 10

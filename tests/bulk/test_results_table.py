@@ -61,14 +61,14 @@ def test_numbers_and_times_have_types_of_their_own(journal: Path) -> None:
 
 def test_points_that_are_not_whole_stay_exact(journal: Path) -> None:
     with sqlite3.connect(journal) as database:
-        database.execute("UPDATE rows SET points = '1.25' WHERE number = 0")
+        database.execute("""INSERT INTO commits (states) VALUES ('[[0,"applied",null,null,"1.25",null,null]]')""")
     database.close()
     assert results_table(journal).column("points").to_pylist() == [Decimal("1.25"), None, Decimal(-7), Decimal(13)]
 
 
 def test_rows_that_were_not_sent_are_pending(journal: Path) -> None:
     with sqlite3.connect(journal) as database:
-        database.execute("UPDATE rows SET status = 'pending', points = NULL, transaction_time = NULL WHERE number = 2")
+        database.execute("""INSERT INTO commits (states) VALUES ('[[2,"pending",null,null,null,null,null]]')""")
     database.close()
     row = results_table(journal).to_pylist()[2]
     assert (row["status"], row["transaction_time"], row["points"]) == ("pending", None, None)

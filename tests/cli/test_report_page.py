@@ -93,12 +93,17 @@ def test_a_pause_stands_in_the_plot_where_it_was_and_in_one_piece() -> None:
 # --- however many rows there are
 
 MORE_ROWS = """
-    WITH RECURSIVE counted(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM counted WHERE n < :last)
-    INSERT INTO rows (number, kind, transaction_id, player, request, status, points, error)
+    CREATE TEMP TABLE ended AS SELECT * FROM rows;
+    INSERT INTO requests
+    WITH RECURSIVE counted(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM counted WHERE n < {last})
     SELECT n, kind, printf('%s-%d', transaction_id, n), printf('<%d>', n),
-        json_set(request, '$.transactionId', printf('%s-%d', transaction_id, n)), status, points,
-        CASE WHEN error IS NULL THEN NULL ELSE json_set(error, '$[1].code', n % 90, '$[1].message', :message) END
-    FROM counted JOIN rows ON number = n % 10
+        json_set(request, '$.transactionId', printf('%s-%d', transaction_id, n))
+    FROM counted JOIN ended ON number = n % 10;
+    INSERT INTO commits (states)
+    SELECT json_group_array(json_array(n.number, status, NULL, NULL, points, NULL,
+        CASE WHEN error IS NULL THEN NULL
+            ELSE json_set(error, '$[1].code', n.number % 90, '$[1].message', '{message}') END))
+    FROM requests AS n JOIN ended ON ended.number = n.number % 10 WHERE n.number >= 10 GROUP BY n.number / 300;
 """
 
 
@@ -107,7 +112,7 @@ def grown(journal: Path, rows: int) -> Path:
     path = journal.with_name(f"{rows}.db")
     with closing(sqlite3.connect(journal)) as source, closing(sqlite3.connect(path)) as database:
         source.backup(database)
-        database.execute(MORE_ROWS, {"last": rows - 1, "message": "<" * 500})
+        database.executescript(MORE_ROWS.format(last=rows - 1, message="<" * 500))
         (last,) = database.execute("SELECT max(time) FROM samples").fetchone()
         moments = ((last + n, n, n * rows // 4000, n, n / 3) for n in range(1, 4000))
         database.executemany("INSERT INTO samples VALUES (1, ?, ?, ?, 0, 0, ?, ?, NULL, NULL)", moments)

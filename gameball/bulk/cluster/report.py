@@ -16,7 +16,6 @@ from gameball.bulk.cluster.manifest import Manifest, Submission
 from gameball.bulk.cluster.results import Figures, Progress, read_results
 from gameball.bulk.cluster.shards import read_shard
 from gameball.bulk.cluster.storage import SharedDirectory
-from gameball.bulk.journal import schema
 from gameball.bulk.journal.contents import Outlier, Sum, kind_named, points_from, problems_in
 from gameball.bulk.journal.history import Sample
 from gameball.bulk.report import BulkReport
@@ -27,6 +26,11 @@ from gameball.models.shared import add, add_points
 
 SILENT: Final = 30.0
 """Seconds without a word from any worker after which none is believed to be at work: they write every two."""
+
+PROBLEMS: Final = """
+    CREATE TABLE problems (number INTEGER PRIMARY KEY, kind TEXT, request TEXT, status TEXT, error TEXT)
+"""
+"""What `problems_in()` reads."""
 
 
 @frozen(kw_only=True)
@@ -84,7 +88,7 @@ class ClusterReader(AbstractContextManager["ClusterReader"]):
         # Problems only, in the order of the input; an empty name is a database that spills to a file of its own.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         try:
-            self._database.execute(schema.TABLES[1])
+            self._database.execute(PROBLEMS)
             for shard, rows in self._shards:
                 self._read(shard, rows)
             for problem in problems_in(self._database, tuple(RowState)):
@@ -140,10 +144,9 @@ class ClusterReader(AbstractContextManager["ClusterReader"]):
             self.in_doubt += rows - figures.settled if doubtful is None else len(doubtful)
         if results is not None and figures.problems:
             self._database.executemany(
-                "INSERT INTO rows (number, kind, transaction_id, player, request, status, error)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO problems VALUES (?, ?, ?, ?, ?)",
                 [
-                    (*row, columns[1], columns[4])
+                    (row[0], row[1], row[4], columns[1], columns[4])
                     for row in read_shard(self._directory, shard, rows)
                     if (columns := results.get(row[0])) is not None and columns[4] is not None
                 ],

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Self, cast
 
@@ -19,6 +18,7 @@ from gameball.bulk.journal import history, schema
 from gameball.bulk.journal.load import Columns, StoredRow
 from gameball.bulk.journal.lock import holder_of
 from gameball.bulk.journal.schema import damaged, explained
+from gameball.bulk.journal.states import read_states
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import KINDS, Request, RowResult, RowState
 from gameball.core import converter
@@ -38,10 +38,6 @@ ENDED: Final = frozenset(RowState)
 
 TOGETHER: Final = 50_000
 """Rows that are read at a time."""
-
-_with_points: Final = itemgetter(0, 1, 2, 4)
-_with_amount: Final = itemgetter(0, 1, 3)
-"""The columns of what is read of a row; see `schema.FIGURES`."""
 
 _from_json: Final = msgspec.json.Decoder().decode
 
@@ -130,8 +126,13 @@ class Contents:
     bound: bool
 
     @classmethod
-    def of(cls, database: sqlite3.Connection, path: Path) -> Self:
+    def of(cls, database: sqlite3.Connection, path: Path, *, amounts: bool) -> Self:
         """Read them, with one pass over the rows.
+
+        Args:
+            database: Where `states.read_states()` has been.
+            path: What messages call it.
+            amounts: Whether the sums need their amounts.
 
         Raises:
             JournalError: The file is damaged.
@@ -142,14 +143,12 @@ class Contents:
             ).fetchone()
             salt, account, base_url, via, fingerprint = row[:5]
             report = BulkReport(sent=row[5], looked_up=row[6], pauses=row[7], seconds=row[8])
-            sums, in_batches = _sums(database)
+            sums, in_batches = _sums(database, amounts=amounts)
             for one in sums:
                 report.rows += one.rows
                 report.points = add_points(report.points, one.points)
                 if one.status in ENDED:
                     setattr(report, one.status, getattr(report, one.status) + one.rows)
-                elif one.status not in ("pending", "sending"):
-                    raise damaged(path)
             for problem in problems_in(database, tuple(RowState)):
                 report.keep(problem)
             if (sample := history.latest(database)) is not None:
@@ -193,7 +192,8 @@ class JournalReader(AbstractContextManager["JournalReader"]):
                 _require_rows(self._database, self._path)
                 # A run may go on meanwhile: all that is read is of one moment.
                 self._database.execute("BEGIN")
-                self.contents = Contents.of(self._database, self._path)
+                read_states(self._database)
+                self.contents = Contents.of(self._database, self._path, amounts=True)
         except BaseException:
             self._database.close()
             raise
@@ -318,16 +318,17 @@ def check_version(database: sqlite3.Connection, path: Path) -> bool:
     """Whether the database is still empty.
 
     Raises:
-        JournalError: It is not a journal, or one of a newer version.
+        JournalError: It is not a journal, or one of another version.
     """
     if _number(database, "SELECT count(*) FROM sqlite_schema") == 0:
         return True
     if _number(database, "PRAGMA application_id") != schema.MARK:
         raise JournalError(f"{path} is a database, but no journal")
-    if (version := _number(database, "PRAGMA user_version")) > schema.VERSION:
+    if (version := _number(database, "PRAGMA user_version")) != schema.VERSION:
+        which, action = ("a newer", "upgrade gameball") if version > schema.VERSION else ("an older", "use that one")
         raise JournalError(
-            f"journal {path} was written by a newer version of gameball (schema {version}; this one knows"
-            f" {schema.VERSION}): upgrade gameball"
+            f"journal {path} was written by {which} version of gameball (schema {version}; this one knows"
+            f" {schema.VERSION}): {action}"
         )
     return False
 
@@ -345,21 +346,22 @@ def _number(database: sqlite3.Connection, query: str) -> int:
 # --- from text
 
 
-def _sums(database: sqlite3.Connection) -> tuple[list[Sum], bool]:
+def _sums(database: sqlite3.Connection, *, amounts: bool) -> tuple[list[Sum], bool]:
     """The sums of all rows, and whether rows of a batch are in doubt; of many rows that are alike, one is read."""
     sums: dict[tuple[str, str], Sum] = {}
     in_batches = False
-    reading = database.execute(schema.FIGURES)
-    while rows := reading.fetchmany(TOGETHER):
-        for (kind, status, points, in_batch), count in Counter(map(_with_points, rows)).items():
-            one = sums.setdefault((kind, status), Sum(kind, status))
-            one.rows += count
-            one.points = add_points(one.points, 0 if points is None else points_from(points), times=count)
-            in_batches = in_batches or (in_batch == 1 and status == "sending")
-        for (kind, status, amount), count in Counter(map(_with_amount, rows)).items():
-            if amount is not None:
-                one = sums[kind, status]
-                one.amount = add(one.amount, add_points(0, Decimal(amount), times=count))
+    for kind, status, points, in_batch, count in database.execute(schema.COUNTS):
+        one = sums.setdefault((kind, status), Sum(kind, status))
+        one.rows += count
+        one.points = add_points(one.points, 0 if points is None else points_from(points), times=count)
+        in_batches = in_batches or (in_batch == 1 and status == "sending")
+    if amounts:
+        reading = database.execute(schema.AMOUNTS)
+        while rows := reading.fetchmany(TOGETHER):
+            for (kind, status, amount), count in Counter(rows).items():
+                if amount is not None:
+                    one = sums[kind, status]
+                    one.amount = add(one.amount, add_points(0, Decimal(amount), times=count))
     return [sums[key] for key in sorted(sums)], in_batches
 
 
@@ -374,9 +376,8 @@ def problems_in(
     """Rows that were rejected or need a review, in order; only those of these states, or one of them."""
     wanted = [state for state in (RowState.REJECTED, RowState.NEEDS_REVIEW) if state in states]
     for number, kind, request, status, error in database.execute(
-        "SELECT number, kind, request, status, error FROM rows"
-        " WHERE status IN ('rejected', 'needs_review') AND status IN (SELECT value FROM json_each(?))"
-        " AND number = coalesce(?, number) ORDER BY number",
+        "SELECT number, kind, request, status, error FROM problems"
+        " WHERE status IN (SELECT value FROM json_each(?)) AND number = coalesce(?, number) ORDER BY number",
         (msgspec.json.encode(wanted), only),
     ):
         yield RowResult(

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from gameball.bulk.journal.schema import BY_ID, BY_PLAYER, CLAIM, DOUBT_ALL, END, PROBLEMS, SAME_ID, STORE, explained
+from gameball.bulk.journal.schema import BY_ID, BY_PLAYER, COMMIT, DOUBT_ALL, SAME_ID, STORE, explained
 from gameball.bulk.rows import KINDS, Request
 from gameball.core.converter import write
 from gameball.models.shared import refuse
@@ -60,10 +60,10 @@ class Loading:
 
     def restore(self, results: Iterable[Columns], in_doubt: Mapping[int, str | None]) -> None:
         """Write down what became of rows, and which others are in doubt, with the batch that each was part of."""
+        states: list[tuple[object, ...]] = [(number, status, None, None, *rest) for number, status, *rest in results]
+        states += [(number, "sending", None, batch, None, None, None) for number, batch in in_doubt.items()]
         with explained(self._path):
-            self._database.execute(END, (msgspec.json.encode(list(results)),))
-            claims = [(number, None, batch) for number, batch in in_doubt.items()]
-            self._database.execute(CLAIM, (msgspec.json.encode(claims),))
+            self._database.execute(COMMIT, (msgspec.json.encode(states).decode(),))
 
     def doubt_all(self, batch: str | None) -> None:
         """Write down that every row without a result is in doubt; `batch` is "" where rows went by batches."""
@@ -82,14 +82,13 @@ class Loading:
             self._drop_duplicates()
             self._database.execute(BY_ID)
         self._database.execute(BY_PLAYER)
-        self._database.execute(PROBLEMS)
 
     def _drop_duplicates(self) -> None:
-        self._database.execute("CREATE INDEX by_id ON rows (kind, transaction_id)")
+        self._database.execute("CREATE INDEX by_id ON requests (kind, transaction_id)")
         for first, later, same in self._database.execute(SAME_ID).fetchall():
             if not same:
                 raise refuse(
                     f"rows[{later}].transaction_id", f"is the same as in rows[{first}], and the rest is different"
                 )
-            self._database.execute("DELETE FROM rows WHERE number = ?", (later,))
+            self._database.execute("DELETE FROM requests WHERE number = ?", (later,))
         self._database.execute("DROP INDEX by_id")

@@ -1,12 +1,15 @@
 """The tables of a journal and what is said to them; what sqlite's complaints mean.
 
+The rows of the input stay as they were loaded. What happens to them is appended: every commit adds one record, with the
+new states of some rows, and the last state of a row counts. Written in place, a row would take ten times as long.
+
 A row is `pending` until it is claimed; `sending` from before its first byte leaves, with the transaction time that it
 goes out with; then one of the four states that it can end in. What is found `sending` when a journal is opened is in
 doubt: whoever resumes looks it up first. No key and no one-time password is ever written, only a salted hash that
 recognises the account.
 
-Many rows go in and out with one step of a statement each, as one JSON list: a thread that steps row by row would
-have to wait for the interpreter's lock at every one of them.
+Many rows go out with one step of a statement, as one JSON list: a thread that steps row by row would have to wait for
+the interpreter's lock at every one of them.
 """
 
 import sqlite3
@@ -20,7 +23,7 @@ import msgspec
 from gameball.core.scalars import UnreadableError
 from gameball.errors import JournalError
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with every change that older versions could not read."""
 
 MARK: Final = 0x6762616C
@@ -44,62 +47,47 @@ TABLES: Final = (
     )
     """,
     """
-    CREATE TABLE rows (
+    CREATE TABLE requests (
         number INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
         transaction_id TEXT NOT NULL,
         player TEXT NOT NULL,
-        request TEXT NOT NULL,
-        status TEXT NOT NULL DEFAULT 'pending' CHECK (
-            status IN ('pending', 'sending', 'applied', 'already_applied', 'rejected', 'needs_review')
-        ),
-        transaction_time TEXT,
-        batch TEXT,
-        points TEXT,
-        gameball_transaction_id TEXT,
-        error TEXT
+        request TEXT NOT NULL
     )
     """,
+    "CREATE TABLE commits (number INTEGER PRIMARY KEY, states TEXT NOT NULL)",
+    """
+    CREATE VIEW rows AS
+    SELECT number, kind, transaction_id, player, request, coalesce(status, 'pending') AS status, transaction_time,
+        batch, points, gameball_transaction_id, error
+    FROM requests LEFT JOIN (
+        SELECT state.value ->> 0 AS number, state.value ->> 1 AS status, state.value ->> 2 AS transaction_time,
+            state.value ->> 3 AS batch, state.value ->> 4 AS points, state.value ->> 5 AS gameball_transaction_id,
+            state.value ->> 6 AS error, max(commits.number)
+        FROM commits, json_each(commits.states) AS state GROUP BY 1
+    ) USING (number)
+    """,
 )
+"""The view is for whoever looks into a journal with other tools; `states` has a faster one."""
 
-BY_ID: Final = "CREATE UNIQUE INDEX rows_by_id ON rows (kind, transaction_id)"
-BY_PLAYER: Final = "CREATE INDEX rows_by_player ON rows (player, number)"
-PROBLEMS: Final = "CREATE INDEX problems ON rows (status, number) WHERE status IN ('rejected', 'needs_review')"
+BY_ID: Final = "CREATE UNIQUE INDEX requests_by_id ON requests (kind, transaction_id)"
+BY_PLAYER: Final = "CREATE INDEX requests_by_player ON requests (player, number)"
 """Made when all rows are there: sorting once is many times faster than finding a place for each."""
 
 SAME_ID: Final = """
     SELECT first.number, later.number, first.request = later.request
-    FROM (SELECT kind, transaction_id, min(number) AS number FROM rows GROUP BY 1, 2 HAVING count(*) > 1) AS lowest
-    JOIN rows AS first ON first.number = lowest.number
-    JOIN rows AS later USING (kind, transaction_id)
+    FROM (SELECT kind, transaction_id, min(number) AS number FROM requests GROUP BY 1, 2 HAVING count(*) > 1) AS lowest
+    JOIN requests AS first ON first.number = lowest.number
+    JOIN requests AS later USING (kind, transaction_id)
     WHERE later.number > first.number
 """
 
-END: Final = """
-    UPDATE rows
-    SET status = ended.value ->> 1, points = ended.value ->> 2, gameball_transaction_id = ended.value ->> 3,
-        error = ended.value ->> 4
-    FROM json_each(?) AS ended
-    WHERE number = ended.value ->> 0
-"""
-
-CLAIM: Final = """
-    UPDATE rows SET status = 'sending', transaction_time = claimed.value ->> 1, batch = claimed.value ->> 2
-    FROM json_each(?) AS claimed
-    WHERE number = claimed.value ->> 0
-"""
-
-RELEASE: Final = """
-    UPDATE rows SET status = 'pending', transaction_time = NULL WHERE number IN (SELECT value FROM json_each(?))
-"""
-
-UNBIND: Final = """
-    UPDATE run SET account = ? WHERE NOT EXISTS (SELECT * FROM rows WHERE status NOT IN ('pending', 'sending'))
-"""
-"""A row that has ended was settled with the API's word."""
+COMMIT: Final = "INSERT INTO commits (states) VALUES (?)"
+"""The states are a list; see `states.State`."""
 
 APPLIED: Final = """
-    SELECT number, transaction_id, player, gameball_transaction_id FROM rows WHERE gameball_transaction_id IS NOT NULL
+    SELECT number, transaction_id, player, gameball_transaction_id FROM states JOIN requests USING (number)
+    WHERE gameball_transaction_id IS NOT NULL
     ORDER BY request -> '$.email' IS NOT NULL OR request -> '$.mobile' IS NOT NULL, number LIMIT 1
 """
 """With an email or a mobile, the API may have put the player under another id."""
@@ -136,16 +124,17 @@ NEXT_IN_ORDER: Final = f"""
     )
 """  # noqa: S608
 
-FIGURES: Final = """
-    SELECT kind, status, points, coalesce(request -> '$.amount', request -> '$.redeemedAmount'), batch IS NOT NULL
-    FROM rows
-"""
+COUNTS: Final = "SELECT kind, status, points, batch IS NOT NULL, count(*) FROM rows GROUP BY 1, 2, 3, 4"
+
+AMOUNTS: Final = "SELECT kind, status, coalesce(request -> '$.amount', request -> '$.redeemedAmount') FROM rows"
 """An amount is the text of its digits: they stay exact."""
 
-IN_DOUBT: Final = "SELECT number, player, batch FROM rows WHERE status = 'sending' ORDER BY number"
+IN_DOUBT: Final = (
+    "SELECT number, player, batch FROM states JOIN requests USING (number) WHERE status = 'sending' ORDER BY number"
+)
 
 RESULTS: Final = (
-    "SELECT number, status, points, gameball_transaction_id, error FROM rows"
+    "SELECT number, status, points, gameball_transaction_id, error FROM states"
     " WHERE status NOT IN ('pending', 'sending') ORDER BY number"
 )
 
@@ -161,12 +150,16 @@ OUTCOMES: Final = """
     FROM rows ORDER BY number
 """
 
-STORE: Final = "INSERT INTO rows (number, kind, transaction_id, player, request) VALUES (?, ?, ?, ?, ?)"
+STORE: Final = "INSERT INTO requests (number, kind, transaction_id, player, request) VALUES (?, ?, ?, ?, ?)"
 
-STORED: Final = "SELECT number, kind, transaction_id, player, request FROM rows ORDER BY part(player), number"
+STORED: Final = "SELECT number, kind, transaction_id, player, request FROM requests ORDER BY part(player), number"
 """`part` is a function that whoever asks for them defines."""
 
-DOUBT_ALL: Final = "UPDATE rows SET status = 'sending', batch = ? WHERE status = 'pending'"
+DOUBT_ALL: Final = """
+    INSERT INTO commits (states)
+    SELECT json_group_array(json_array(number, 'sending', NULL, ?, NULL, NULL, NULL)) FROM main.rows
+    WHERE status = 'pending'
+"""
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from gameball.bulk.journal.history import History
 from gameball.bulk.journal.load import Columns, Loading
 from gameball.bulk.journal.lock import JournalLock
 from gameball.bulk.journal.schema import damaged, explained
+from gameball.bulk.journal.states import read_states
 from gameball.bulk.report import BulkReport
 from gameball.bulk.rows import Row, RowResult
 from gameball.core import converter, scalars
@@ -57,6 +58,8 @@ class Journal:
         """Rows that have ended: their player's next one may go."""
         self._in_doubt: deque[int] = deque()
         """Rows that an earlier run has left on their way, the first of each player: they come first."""
+        self._claimed: dict[int, Row] = {}
+        """Rows on their way, by number."""
         self._seen = -1
         """The last row that was looked at, in the order of the input."""
         self._all_seen = False
@@ -112,10 +115,13 @@ class Journal:
             return
         if run("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise damaged(self.path)
-        self._read()
+        run("BEGIN")
+        self._read(amounts=True)
+        run("COMMIT")
 
-    def _read(self) -> None:
-        self.contents = Contents.of(self._database, self.path)
+    def _read(self, *, amounts: bool) -> None:
+        read_states(self._database)
+        self.contents = Contents.of(self._database, self.path, amounts=amounts)
         for number, player, _ in self._database.execute(schema.IN_DOUBT):
             if player not in self._players:  # else it follows the player's first one
                 self._in_doubt.append(number)
@@ -225,10 +231,10 @@ class Journal:
             )
             self._database.execute(f"PRAGMA application_id = {schema.MARK}")
             self._database.execute(f"PRAGMA user_version = {schema.VERSION}")
+            self._read(amounts=False)
             self._database.execute("COMMIT")
             # Not before: a write-ahead log would hold all rows once more.
             self._database.execute("PRAGMA journal_mode = WAL")
-            self._read()
 
     # The queue.
 
@@ -241,22 +247,26 @@ class Journal:
             self._players.discard(result.request.player_unique_id)
             self._ended.append(result.index)
         _freeze(retried)
+        claimed = self._claimed
         with self._transaction():
-            self._database.execute(schema.END, (_to_json([columns_of(result) for result in results]),))
             rows = self._claim(count)
-            self._write_claims((*retried, *rows))
+            ended = [_ended(result, claimed[result.index]) for result in results]
+            self._write([*ended, *map(_sending, retried), *map(_sending, rows)])
             report = self.report
             self._database.execute(
                 "UPDATE run SET sent = ?, looked_up = ?, pauses = ?, seconds = ?",
                 (report.sent, report.looked_up, report.pauses, report.seconds),
             )
             self._history.note(report, results)
+        for result in results:
+            del claimed[result.index]
+        claimed.update(zip(map(_index, rows), rows, strict=True))
         return rows
 
     def record_batch(self, rows: Sequence[Row]) -> None:
         """Write down which batch rows have become part of."""
         with self._transaction():
-            self._write_claims(rows)
+            self._write([_sending(row) for row in rows])
 
     def release(self, rows: Sequence[Row], *, unheard: bool) -> None:
         """Write down that these were not sent. What is in doubt stays so, for whoever resumes.
@@ -264,13 +274,14 @@ class Journal:
         After a run that was unheard by the API the journal is nobody's, unless an earlier run has bound it.
         """
         with self._transaction():
-            self._database.execute(schema.RELEASE, (_to_json([row.index for row in rows if not row.in_doubt]),))
-            if unheard and not self.loaded.bound:
-                self._database.execute(schema.UNBIND, (NOBODY,))
+            self._write([(row.index, "pending", *[None] * 5) for row in rows if not row.in_doubt])
+            if unheard and not self.loaded.bound and not self.report.settled:  # else the API's word has settled a row
+                self._database.execute("UPDATE run SET account = ?", (NOBODY,))
 
-    def _write_claims(self, rows: Sequence[Row]) -> None:
-        claims = [(row.index, row.time.isoformat() if row.time else None, row.batch) for row in rows]
-        self._database.execute(schema.CLAIM, (_to_json(claims),))
+    def _write(self, states: Sequence[tuple[object, ...]]) -> None:
+        """Append new states of rows; see `State`."""
+        if states:
+            self._database.execute(schema.COMMIT, (_to_json(states).decode(),))
 
     def _claim(self, count: int) -> list[Row]:
         rows: list[Row] = []
@@ -330,6 +341,15 @@ def _row(number: int, kind: str, request: dict[str, Any], *stored: str | None) -
     status, transaction_time, batch = stored
     time = datetime.fromisoformat(transaction_time) if transaction_time else None
     return Row(number, converter.read(request, kind_named[kind]), time=time, in_doubt=status == "sending", batch=batch)
+
+
+def _sending(row: Row) -> tuple[object, ...]:
+    return row.index, "sending", row.time, row.batch, None, None, None
+
+
+def _ended(result: RowResult, row: Row) -> tuple[object, ...]:
+    number, status, *rest = columns_of(result)
+    return number, status, row.time, row.batch, *rest
 
 
 def columns_of(result: RowResult) -> Columns:
