@@ -279,7 +279,7 @@ class JournalReader(AbstractContextManager["JournalReader"]):
             JournalError: It cannot be read.
         """
         with explained(self._path):
-            return {number: batch for number, _, batch in self._database.execute(schema.IN_DOUBT)}
+            return {number: batch for number, *_, batch in self._database.execute(schema.IN_DOUBT)}
 
     def parted(self, part: Callable[[str], int]) -> Iterator[StoredRow]:
         """All rows, ordered by what `part` gives for their player, then by number.

@@ -93,11 +93,9 @@ APPLIED: Final = """
 """With an email or a mobile, the API may have put the player under another id."""
 
 ROWS: Final = """
-    SELECT '[' || group_concat(
-        '[' || number || ',"' || kind || '",' || request || ',"' || status || '",' || json_quote(transaction_time)
-        || ',' || json_quote(batch) || ']'
-    ) || ']'
-    FROM rows
+    SELECT
+        '[[' || group_concat(number) || '],["' || group_concat(kind, '","') || '"],[' || group_concat(request) || ']]'
+    FROM requests
 """
 """Requests are JSON already: they go into the list as they are."""
 
@@ -106,20 +104,24 @@ BY_NUMBER: Final = f"""
 """  # noqa: S608 (constants only; so the next two)
 
 NEXT_OF_PLAYER: Final = f"""
-    {ROWS} WHERE (number <= ? OR status = 'sending') AND number IN (
+    {ROWS} WHERE number IN (
         SELECT (
-            SELECT min(later.number) FROM rows AS later
-            WHERE later.player = ended.player AND later.number > value AND later.status IN ('pending', 'sending')
+            SELECT min(later.number) FROM requests AS later
+            WHERE later.player = ended.player AND later.number > value AND NOT EXISTS (
+                SELECT * FROM states WHERE states.number = later.number AND status NOT IN ('pending', 'sending')
+            )
         )
-        FROM json_each(?) JOIN rows AS ended ON ended.number = value
-    )
+        FROM json_each(?) JOIN requests AS ended ON ended.number = value
+    ) AND (number <= ? OR number IN (SELECT number FROM states WHERE status = 'sending'))
 """  # noqa: S608
 """A row in doubt follows even when it was not looked at in order: there it is passed over."""
 
 NEXT_IN_ORDER: Final = f"""
     {ROWS} WHERE number IN (
-        SELECT number FROM rows
-        WHERE number > ? AND status = 'pending' AND player NOT IN (SELECT value FROM json_each(?))
+        SELECT number FROM requests
+        WHERE number > ? AND player NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+            SELECT * FROM states WHERE states.number = requests.number AND status <> 'pending'
+        )
         ORDER BY number LIMIT ?
     )
 """  # noqa: S608
@@ -130,7 +132,8 @@ AMOUNTS: Final = "SELECT kind, status, coalesce(request -> '$.amount', request -
 """An amount is the text of its digits: they stay exact."""
 
 IN_DOUBT: Final = (
-    "SELECT number, player, batch FROM states JOIN requests USING (number) WHERE status = 'sending' ORDER BY number"
+    "SELECT number, player, transaction_time, batch FROM states JOIN requests USING (number)"
+    " WHERE status = 'sending' ORDER BY number"
 )
 
 RESULTS: Final = (

@@ -35,9 +35,7 @@ LAST: Final = 2**63 - 1
 
 _index: Final = attrgetter("index")
 _to_json: Final = msgspec.json.Encoder(enc_hook=scalars.base_value).encode
-_read_rows: Final = msgspec.json.Decoder(
-    list[tuple[int, str, dict[str, Any], str, str | None, str | None]], float_hook=Decimal
-).decode
+_read_rows: Final = msgspec.json.Decoder(tuple[list[int], list[str], list[dict[str, Any]]], float_hook=Decimal).decode
 
 
 class Journal:
@@ -56,8 +54,10 @@ class Journal:
         """Those with a row on its way, or one that was left on its way."""
         self._ended: list[int] = []
         """Rows that have ended: their player's next one may go."""
+        self._left: dict[int, tuple[str | None, str | None]] = {}
+        """The time and the batch of rows that an earlier run has left on their way."""
         self._in_doubt: deque[int] = deque()
-        """Rows that an earlier run has left on their way, the first of each player: they come first."""
+        """Of these the first of each player: they come first."""
         self._claimed: dict[int, Row] = {}
         """Rows on their way, by number."""
         self._seen = -1
@@ -122,7 +122,8 @@ class Journal:
     def _read(self, *, amounts: bool) -> None:
         read_states(self._database)
         self.contents = Contents.of(self._database, self.path, amounts=amounts)
-        for number, player, _ in self._database.execute(schema.IN_DOUBT):
+        for number, player, time, batch in self._database.execute(schema.IN_DOUBT):
+            self._left[number] = (time, batch)
             if player not in self._players:  # else it follows the player's first one
                 self._in_doubt.append(number)
                 self._players.add(player)
@@ -291,7 +292,7 @@ class Journal:
         while self._ended and len(rows) < count:  # all of them, before anybody's later row may go
             most = count - len(rows)
             ended, self._ended = self._ended[:most], self._ended[most:]
-            rows += self._free(self._rows(schema.NEXT_OF_PLAYER, self._seen, _to_json(ended)))
+            rows += self._free(self._rows(schema.NEXT_OF_PLAYER, _to_json(ended), self._seen))
         while len(rows) < count and not self._all_seen:
             most = count - len(rows)
             found = self._rows(schema.NEXT_IN_ORDER, self._seen, _to_json(list(self._players)), most)
@@ -313,9 +314,17 @@ class Journal:
 
     def _rows(self, query: str, *values: object) -> list[Row]:
         (listed,) = self._database.execute(query, values).fetchone()
-        rows = [] if listed is None else [_row(*row) for row in _read_rows(listed)]
+        rows = [] if listed is None else [self._row(*row) for row in zip(*_read_rows(listed), strict=True)]
         rows.sort(key=_index)
         return rows
+
+    def _row(self, number: int, kind: str, request: dict[str, Any]) -> Row:
+        row = Row(number, converter.read(request, kind_named[kind]))
+        if number in self._left:
+            time, batch = self._left.pop(number)
+            row.time = None if time is None else datetime.fromisoformat(time)
+            row.in_doubt, row.batch = True, batch
+        return row
 
 
 def _make(file: Path) -> bool:
@@ -335,12 +344,6 @@ def _freeze(rows: Sequence[Row]) -> None:
     untimed = [row for row in rows if row.request.transaction_time is None and row.time is None]
     for row, time in zip(untimed, stamps(len(untimed)), strict=True):
         row.freeze(time)
-
-
-def _row(number: int, kind: str, request: dict[str, Any], *stored: str | None) -> Row:
-    status, transaction_time, batch = stored
-    time = datetime.fromisoformat(transaction_time) if transaction_time else None
-    return Row(number, converter.read(request, kind_named[kind]), time=time, in_doubt=status == "sending", batch=batch)
 
 
 def _sending(row: Row) -> tuple[object, ...]:
