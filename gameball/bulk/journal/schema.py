@@ -126,7 +126,13 @@ NEXT_IN_ORDER: Final = f"""
     )
 """  # noqa: S608
 
-COUNTS: Final = "SELECT kind, status, points, batch IS NOT NULL, count(*) FROM rows GROUP BY 1, 2, 3, 4"
+COUNTS: Final = """
+    SELECT kind, status, points, batch IS NOT NULL, count(*)
+    FROM states JOIN requests USING (number) GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT kind, 'pending', NULL, 0, count(*)
+    FROM requests WHERE number NOT IN (SELECT number FROM states) GROUP BY kind
+"""
 
 AMOUNTS: Final = "SELECT kind, status, coalesce(request -> '$.amount', request -> '$.redeemedAmount') FROM rows"
 """An amount is the text of its digits: they stay exact."""
