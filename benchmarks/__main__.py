@@ -25,6 +25,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Effort], Iterator[Table]]]] = {
     "threads": calls.threads,
     "fanout": bulk.fanout,
     "journal": bulk.journal,
+    "plan": bulk.plan,
     "cluster": cluster.cluster,
     "memory": memory.memory,
     "page": codec.page,
@@ -54,7 +55,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side by side with the peers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="see that all works; the figures are rough")
-    parser.add_argument("--million", action="store_true", help="memory: a million rows as well, which take minutes")
+    parser.add_argument(
+        "--million", action="store_true", help="memory, plan: a million rows as well, which take minutes"
+    )
     parser.add_argument("--instructions", action="store_true", help=f"count instructions instead: {', '.join(COUNTED)}")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     arguments = parser.parse_args()

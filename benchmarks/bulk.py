@@ -1,8 +1,11 @@
-"""Many rows: streamed through a bulk run, without and with a journal."""
+"""Many rows: planned, and streamed through a bulk run, without and with a journal."""
 
+import csv
+import random
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -17,6 +20,7 @@ from benchmarks.measure import (
     Contender,
     Effort,
     Figure,
+    Opened,
     awaited,
     in_threads,
     on_a_loop,
@@ -25,6 +29,8 @@ from benchmarks.measure import (
 from benchmarks.server import serving
 from benchmarks.table import Table, Target, compared, limit
 from gameball import AsyncGameball, CashbackRequest
+from gameball.bulk.report import Planner, SeenIds
+from gameball.cli.rows_file import RowsFile
 
 AMOUNT: Final = Decimal("99.98")
 PLAYERS: Final = 10_000
@@ -110,3 +116,70 @@ def journal(effort: Effort) -> Iterator[Table]:
     target = Target("the journal's cost in throughput", cost, "at most", 0.05, "%")
     title = f"journal: {_rows(effort):,} rows, 64 at a time, an answer after 5 ms"
     yield compared(title, comparison, "row", targets=[target])
+
+
+def plan(effort: Effort) -> Iterator[Table]:
+    """A file of cashbacks with times planned, as the command does it: read, checked, added up, searched for repeats."""
+    yield _planned(effort.of(full=50_000, quick=1_000), _few_rounds(effort))
+    if effort.million:
+        yield _planned(1_000_000, evolve(effort, rounds=1))
+
+
+def _planned(count: int, effort: Effort) -> Table:
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        files = {rows: Path(folder, f"{rows}.csv") for rows in (WARM_UP, count)}
+        for rows, file in files.items():
+            _write_cashbacks(file, rows)
+        contenders = [
+            Contender("Gameball, plan", _planning(files, _by_the_command)),
+            Contender("csv and sets, by hand", _planning(files, _by_hand)),
+        ]
+        comparison = side_by_side(contenders, effort, step=WARM_UP, count=count)
+    return compared(f"plan: a file of {count:,} cashbacks with times", comparison, "row")
+
+
+def _planning(files: Mapping[int, Path], planner: Callable[[Path], int]) -> Opened:
+    def work(count: int) -> None:
+        if (rows := planner(files[count])) != count:
+            raise RuntimeError(f"{rows} of {count} rows were planned")
+
+    return lambda: nullcontext(work)
+
+
+def _by_the_command(file: Path) -> int:
+    with RowsFile(file) as rows, SeenIds() as seen:
+        planner = Planner(seen, distinct=True)
+        planner.add(rows)
+        return planner.plan(None).rows
+
+
+def _by_hand(file: Path) -> int:
+    ids: set[str] = set()
+    times: set[tuple[str, datetime]] = set()
+    total, now = Decimal(0), datetime.now(UTC)
+    repeated, clashes, future = 0, 0, 0
+    with file.open(newline="", encoding="utf-8") as text:
+        for row in csv.DictReader(text):
+            paid = datetime.fromisoformat(row["transaction_time"])
+            player_and_time = (row["player_unique_id"], paid)
+            total += Decimal(row["amount"])
+            repeated += row["transaction_id"] in ids
+            clashes += player_and_time in times
+            future += paid > now
+            ids.add(row["transaction_id"])
+            times.add(player_and_time)
+    return len(ids) + repeated
+
+
+def _write_cashbacks(file: Path, count: int) -> None:
+    """Rows in no order of their ids, players or times, as exports are."""
+    chance = random.Random(count)  # noqa: S311 (figures, not secrets)
+    began = datetime(2024, 1, 1, tzinfo=UTC)
+    with file.open("w", newline="", encoding="utf-8") as text:
+        rows = csv.writer(text)
+        rows.writerow(("player_unique_id", "transaction_id", "amount", "transaction_time"))
+        for number in range(count):
+            paid = began + timedelta(seconds=chance.randrange(30_000_000))
+            order = f"order-{chance.randrange(10**9):09}-{number}"
+            amount = Decimal(chance.randrange(100, 100_000)).scaleb(-2)
+            rows.writerow((f"player{chance.randrange(count)}", order, amount, paid.isoformat()))

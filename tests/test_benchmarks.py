@@ -52,6 +52,13 @@ def test_json_is_one_document_with_every_figure_by_its_name() -> None:
     assert {"what", "measured", "sense", "limit", "unit", "met"} == set(page["targets"][0])
 
 
+def test_a_plan_is_measured_beside_one_by_hand() -> None:
+    run = benchmarks("plan", "--quick")
+    assert run.returncode == 0, run.stderr
+    assert "### plan: a file of 1,000 cashbacks with times" in run.stdout
+    assert "| csv and sets, by hand" in run.stdout
+
+
 def test_an_unknown_name_is_refused_in_one_sentence_that_names_the_known_ones() -> None:
     run = benchmarks("plain", "nonsense")
     assert run.returncode == 2
