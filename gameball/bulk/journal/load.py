@@ -42,13 +42,15 @@ class Loading:
             InvalidRequestError: One carries a one-time password, which must not be written down.
         """
         rows: list[StoredRow] = []
+        hashed: list[bytes] = []
         for number, request in enumerate(requests, self._rows):
             if getattr(request, "otp", None) is not None:
                 raise refuse(f"rows[{number}].otp", "is a one-time password, which a journal must not keep")
             kind = KINDS[type(request)]
             plain = write(request)
-            self._hash.update(kind.encode() + plain + b"\n")
+            hashed += (kind.encode(), plain, b"\n")
             rows.append((number, kind, request.transaction_id, request.player_unique_id, plain.decode()))
+        self._hash.update(b"".join(hashed))
         self._rows += len(rows)
         if not self._only_compares:
             self.store(rows)

@@ -314,17 +314,17 @@ class Journal:
 
     def _rows(self, query: str, *values: object) -> list[Row]:
         (listed,) = self._database.execute(query, values).fetchone()
-        rows = [] if listed is None else [self._row(*row) for row in zip(*_read_rows(listed), strict=True)]
+        if listed is None:
+            return []
+        numbers, kinds, requests = _read_rows(listed)
+        rows = list(map(Row, numbers, map(converter.read, requests, [kind_named[kind] for kind in kinds])))
         rows.sort(key=_index)
+        for row in rows if self._left else ():
+            if row.index in self._left:
+                time, row.batch = self._left[row.index]
+                row.time = None if time is None else datetime.fromisoformat(time)
+                row.in_doubt = True
         return rows
-
-    def _row(self, number: int, kind: str, request: dict[str, Any]) -> Row:
-        row = Row(number, converter.read(request, kind_named[kind]))
-        if number in self._left:
-            time, batch = self._left.pop(number)
-            row.time = None if time is None else datetime.fromisoformat(time)
-            row.in_doubt, row.batch = True, batch
-        return row
 
 
 def _make(file: Path) -> bool:
@@ -351,16 +351,16 @@ def _sending(row: Row) -> tuple[object, ...]:
 
 
 def _ended(result: RowResult, row: Row) -> tuple[object, ...]:
-    number, status, *rest = columns_of(result)
-    return number, status, row.time, row.batch, *rest
+    number, state, points, gameball_id, error = columns_of(result)
+    return number, state, row.time, row.batch, points, gameball_id, error
 
 
 def columns_of(result: RowResult) -> Columns:
     """How a row ended, as a journal keeps it."""
-    points = _as_text(result.points) if result.value is not None else None
+    points, gameball_id = (None, None) if result.value is None else (_as_text(result.points), _gameball_id(result))
     error = result.error
     kept = None if error is None else _to_json((type(error).__name__, vars(error))).decode()
-    return result.index, result.state, points, _gameball_id(result), kept
+    return result.index, result.state, points, gameball_id, kept
 
 
 def _gameball_id(result: RowResult) -> str | None:
