@@ -315,7 +315,7 @@ class _Body(Payload):
 
 
 class _SendTracker:
-    """Goes along as a middleware where a body alone cannot tell whether its request has started.
+    """Goes along as a middleware where a body alone does not show whether its request has started.
 
     Without a body, a request has started when aiohttp has made its response object. An idempotent request is kept from
     being repeated by aiohttp, and one in a user's session goes out on a clean connection only.
