@@ -84,6 +84,14 @@ def number(value: object, _: Any = None) -> Decimal:
     return value
 
 
+def is_zero(value: object) -> bool:
+    """Whether it is a number, and zero."""
+    try:
+        return number(value) == 0
+    except UnreadableError:
+        return False
+
+
 def points(value: object, _: Any = None) -> int | Decimal:
     """An int wherever the number is whole, in any spelling."""
     if type(value) is int:
