@@ -9,9 +9,8 @@ A 429 that asks for a short wait opens nothing: it halves the limit.
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import Enum, auto
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal
 
 from attrs import define
 
@@ -28,11 +27,9 @@ SHORT: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 """Seconds."""
 
-
-class _State(Enum):
-    CLOSED = auto()
-    OPEN = auto()
-    HALF_OPEN = auto()
+# Python 3.11 takes long to find members of an enumeration.
+_SERVER_ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+_TOO_MANY_REQUESTS: Final = int(HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class CircuitBreaker:
@@ -56,7 +53,7 @@ class CircuitBreaker:
         self._full_limit = self._limit = limit
         self._patience = patience
         self._wake = wake
-        self._state = _State.CLOSED
+        self._state: Literal["closed", "open", "half_open"] = "closed"
         self._failures = self._deferrals = 0
         """In a row."""
         self._slowed_until = 0.0
@@ -67,7 +64,7 @@ class CircuitBreaker:
     @property
     def closed(self) -> bool:
         """Whether rows flow."""
-        return self._state is _State.CLOSED and self.given_up is None
+        return self._state == "closed" and self.given_up is None
 
     @property
     def limit(self) -> int | None:
@@ -79,7 +76,7 @@ class CircuitBreaker:
     @property
     def paused(self) -> float:
         """Seconds in which nothing flowed, all pauses together."""
-        return self._paused + (0.0 if self._state is _State.CLOSED else self._clock() - self._opened_at)
+        return self._paused + (0.0 if self._state == "closed" else self._clock() - self._opened_at)
 
     def calm_since(self, pauses: int) -> bool:
         """Whether rows flow, and have done so since there were this many pauses."""
@@ -89,59 +86,58 @@ class CircuitBreaker:
         """Whether one more row may be sent, beside those that are on their way; after a yes it must be."""
         if self.given_up is not None:
             return False
-        if self._state is _State.OPEN and self._clock() >= self._retry_at:
-            self._state = _State.HALF_OPEN
+        if self._state == "closed":
+            return flying < self._limit
+        if self._state == "open" and self._clock() >= self._retry_at:
+            self._state = "half_open"
             return True
-        return self._state is _State.CLOSED and flying < self._limit
+        return False
 
     def give_up(self, reason: BaseException) -> None:
         """Send nothing more, for the first reason given."""
         self.given_up = self.given_up or reason
+        self._wake()
 
     def note(self, operation: str, result: Response | Failure) -> None:
         """Take the end of an exchange into account."""
-        if isinstance(result, Failure) or result.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if isinstance(result, Failure) or result.status >= _SERVER_ERROR:
             self._failures += 1
-            if self._failures >= IN_A_ROW or self._state is not _State.CLOSED:
+            if self._failures >= IN_A_ROW or self._state != "closed":
                 self._trouble(_reason(operation, result), None)
-        elif result.status == HTTPStatus.TOO_MANY_REQUESTS:
+        elif result.status == _TOO_MANY_REQUESTS:
             requested = retry_after(result.headers, datetime.now(UTC))
             reason = RateLimitedError("too many requests", status=result.status, retry_after=requested)
             self._deferrals += 1
-            if (
-                self._state is _State.CLOSED
-                and requested is not None
-                and requested <= SHORT
-                and self._deferrals < IN_A_ROW
-            ):
+            if self._state == "closed" and requested is not None and requested <= SHORT and self._deferrals < IN_A_ROW:
                 self._slow_down(reason, requested)
             else:
                 self._trouble(reason, requested)
         else:
-            self._answered()
+            self._failures = self._deferrals = 0
+            if self._state != "closed" or self._limit < self._full_limit:
+                self._recover()
 
     def rows_ended(self) -> None:
         """Take into account that rows have come back; a probe without any exchange makes place for another."""
-        if self._state is _State.HALF_OPEN:
-            self._state = _State.OPEN
+        if self._state == "half_open":
+            self._state = "open"
 
     @property
     def _probed(self) -> bool:
         """Whether an exchange that ends now shows whether the API is back: the probe, or any other after the pause."""
-        if self._state is _State.OPEN:
+        if self._state == "open":
             return self._clock() >= self._retry_at
-        return self._state is _State.HALF_OPEN
+        return self._state == "half_open"
 
-    def _answered(self) -> None:
-        self._failures = self._deferrals = 0
-        if self._probed:
+    def _recover(self) -> None:
+        if self._state == "closed":
+            self._limit += 1
+            self._wake()
+        elif self._probed:
             self._paused = self.paused
-            self._state = _State.CLOSED
+            self._state = "closed"
             self._limit = max(1, self._limit // 2)
             self._pause = self._first_pause
-            self._wake()
-        elif self._state is _State.CLOSED and self._limit < self._full_limit:
-            self._limit += 1
             self._wake()
 
     def _slow_down(self, reason: GameballError, requested: float) -> None:
@@ -154,7 +150,7 @@ class CircuitBreaker:
 
     def _trouble(self, reason: GameballError, requested: float | None) -> None:
         now = self._clock()
-        if self._state is _State.CLOSED:
+        if self._state == "closed":
             self._opened_at = now
             self.pauses += 1
             self.slowed_by = reason
@@ -164,11 +160,10 @@ class CircuitBreaker:
         until = now + (self._pause if requested is None else max(requested, self._pause))
         if now >= end or (requested is not None and now + requested > end):
             self.give_up(reason)
-            self._wake()
             return
-        if self._state is _State.CLOSED or self._probed:
+        if self._state == "closed" or self._probed:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        self._state = _State.OPEN
+        self._state = "open"
         self._retry_at = max(self._retry_at, min(until, end))
         asyncio.get_running_loop().call_at(self._retry_at, self._wake)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from gameball.bulk.reader import CHUNK, Reader
@@ -20,6 +20,9 @@ READ_AHEAD: Final = 2 * CHUNK
 class Queue(Protocol):
     """Where a run's rows wait, and where their results are kept."""
 
+    gathering: float
+    """Seconds that results wait for others while workers have enough to do: one commit does for many."""
+
     @property
     def empty(self) -> bool:
         """Whether all rows have been claimed."""
@@ -30,7 +33,13 @@ class Queue(Protocol):
         ...
 
     async def commit_and_claim(self, results: Sequence[RowResult], retried: Sequence[Row], count: int) -> Sequence[Row]:
-        """Keep the results, and claim up to `count` rows; `retried` are rows that will be sent again."""
+        """Keep the results, and claim rows that may go.
+
+        Args:
+            results: How rows have ended.
+            retried: Rows that will be sent again.
+            count: How many rows are wanted; what claims cost nothing may give more.
+        """
         ...
 
     async def record_batch(self, rows: Sequence[Row]) -> None:
@@ -55,7 +64,7 @@ class PlayerQueue:
     """Which row may go next: a player's rows in order and one at a time, those of different players side by side."""
 
     def __init__(self) -> None:
-        self._ready: deque[Row] = deque()
+        self._ready: list[Row] = []
         self._behind: dict[str, deque[Row] | None] = {}
         """Of every player that has a row ready or on its way: the rows that wait for it, if there were any."""
         self._held = 0
@@ -67,52 +76,59 @@ class PlayerQueue:
         return len(self._ready)
 
     @property
-    def full(self) -> bool:
-        """Whether no more rows should be added."""
-        return self._held >= LOOK_AHEAD
+    def allowed(self) -> int:
+        """How many more rows should be added."""
+        return LOOK_AHEAD - self._held
 
     @property
     def added(self) -> int:
         """Rows so far."""
         return self._added
 
-    def add(self, requests: Iterable[Request]) -> None:
+    def add(self, requests: Sequence[Request]) -> None:
         """Add rows, in order."""
-        before, behind = self._added, self._behind
-        for request in requests:
-            row, player = Row(self._added, request), request.player_unique_id
-            self._added += 1
+        ready, behind = self._ready, self._behind
+        for index, request in enumerate(requests, self._added):
+            row, player = Row(index, request), request.player_unique_id
             if player not in behind:
                 behind[player] = None
-                self._ready.append(row)
+                ready.append(row)
             elif (waiting := behind[player]) is None:
                 behind[player] = deque([row])
             else:
                 waiting.append(row)
-        self._held += self._added - before
+        self._added += len(requests)
+        self._held += len(requests)
 
-    def take(self, most: int) -> list[Row]:
-        """Take rows that may go now."""
-        return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+    def take(self) -> Sequence[Row]:
+        """Take all rows that may go now."""
+        rows, self._ready = self._ready, []
+        return rows
 
-    def ended(self, request: Request) -> None:
-        """Let the next row of this one's player go."""
-        self._held -= 1
-        behind = self._behind[request.player_unique_id]
-        if behind:
-            self._ready.append(behind.popleft())
-        else:
-            del self._behind[request.player_unique_id]
+    def ended(self, results: Sequence[RowResult]) -> None:
+        """Let the next row of each one's player go."""
+        ready, behind = self._ready, self._behind
+        for result in results:
+            player = result.request.player_unique_id
+            if waiting := behind[player]:
+                ready.append(waiting.popleft())
+            else:
+                del behind[player]
+        self._held -= len(results)
 
 
 class MemoryQueue:
     """The queue of a run without a journal: rows as they are read, never more than the look-ahead."""
+
+    gathering = 0.0
 
     def __init__(self, reader: Reader, report: BulkReport) -> None:
         self._reader = reader
         self._report = report
         self._rows = PlayerQueue()
         self._reading: asyncio.Task[None] | None = None
+        self._wanted = 0
+        """How many rows should be ready."""
         self._all_read = False
 
     @property
@@ -122,25 +138,27 @@ class MemoryQueue:
 
     async def fill(self, count: int, wake: Callable[[], object]) -> None:
         """Read on; where reading does not block the caller, it goes ahead beside the run."""
+        self._wanted = count
         if self._reader.blocking:
-            await self._read(count, wake)
+            await self._read(wake)
             return
+        self._wanted += READ_AHEAD
         if self._reading is not None and self._reading.done():
             reading, self._reading = self._reading, None
             reading.result()
-        if self._reading is None and self._wants(count + READ_AHEAD):
-            self._reading = asyncio.create_task(self._read(count + READ_AHEAD, wake))
+        if self._reading is None and self._missing > 0:
+            self._reading = asyncio.create_task(self._read(wake))
             self._reading.add_done_callback(lambda _: wake())
             await asyncio.sleep(0)
 
     async def commit_and_claim(self, results: Sequence[RowResult], retried: Sequence[Row], count: int) -> Sequence[Row]:
-        """Count the results, and claim rows."""
-        del retried  # a row that is sent again has kept its player waiting all the time
-        for result in results:
-            self._rows.ended(result.request)
-            self._report.count(result)
+        """Count the results, and claim all rows that may go: nothing is kept of a claim."""
+        del retried, count  # a row that is sent again has kept its player waiting all the time
+        self._end(results)
         self._report.rows = self._rows.added
-        return self._rows.take(max(count, 0))
+        rows = self._rows.take()
+        self._wanted -= len(rows)
+        return rows
 
     async def record_batch(self, rows: Sequence[Row]) -> None:
         """Nothing would remember it."""
@@ -150,7 +168,7 @@ class MemoryQueue:
         del unheard
         in_doubt = [row for row in rows if row.in_doubt]
         results = [row.ended(RowState.NEEDS_REVIEW, error=row.error or OutcomeUnknownError()) for row in in_doubt]
-        await self.commit_and_claim(results, (), 0)
+        self._end(results)
         return results
 
     async def close(self) -> None:
@@ -160,14 +178,21 @@ class MemoryQueue:
             await asyncio.gather(self._reading, return_exceptions=True)
         await self._reader.close()
 
-    def _wants(self, count: int) -> bool:
-        return not self._all_read and self._rows.ready < count and not self._rows.full
+    def _end(self, results: Sequence[RowResult]) -> None:
+        self._rows.ended(results)
+        self._report.count(results)
 
-    async def _read(self, count: int, wake: Callable[[], object]) -> None:
-        while self._wants(count):
-            rows = await self._reader.read()
+    @property
+    def _missing(self) -> int:
+        """How many more rows to read."""
+        return 0 if self._all_read else min(self._wanted - self._rows.ready, self._rows.allowed)
+
+    async def _read(self, wake: Callable[[], object]) -> None:
+        while (missing := self._missing) > 0:
+            most = max(missing, CHUNK)
+            rows = await self._reader.read(most)
             self._all_read = not rows
             self._rows.add(rows)
             wake()
-            if len(rows) < CHUNK:  # from a slow source: what there is can go
+            if len(rows) < most:  # from a slow source: what there is can go
                 return

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from time import monotonic
@@ -21,7 +22,7 @@ Rows: TypeAlias = Iterable[KeyedRequest] | AsyncIterable[KeyedRequest]
 """Of the four kinds, which type checkers join to what they have in common."""
 
 CHUNK: Final = 256
-"""The most rows that are read at once."""
+"""Rows that are read at once, where nobody asks for more."""
 
 PROMPT: Final = 0.02
 """Seconds after which what has been read is handed on: a row should not wait for a slow source's next one."""
@@ -33,8 +34,8 @@ class Reader(Protocol):
     blocking: bool
     """Whether reading keeps the caller from anything else."""
 
-    async def read(self) -> list[Request]:
-        """The next rows, at least one; none at the end."""
+    async def read(self, most: int = CHUNK) -> list[Request]:
+        """The next rows, at least one and about `most`; none at the end."""
         ...
 
     async def close(self) -> None:
@@ -66,24 +67,25 @@ class _ChunkReader:
         self.rows: deque[Request] = deque()
         """What has been read and not been taken."""
         self.ended = False
-        self.on_row: Callable[[], object] = lambda: None
+        self.on_row: Callable[[], object] | None = None
         self._source = rows
         self._kinds = kinds
         self._iterator: Iterator[Any] | None = None
         self._index = 0
         self._failure: Exception | None = None
 
-    def advance(self) -> None:
+    def advance(self, most: int) -> None:
         """Read at least one row, or the end; called in the thread that the rows belong to."""
-        until, before = monotonic() + PROMPT, self._index
+        until, before, kinds, keep = monotonic() + PROMPT, self._index, self._kinds, self.rows.append
         try:
             if self._iterator is None:
                 self._iterator = iter(self._source)
-            for row in islice(self._iterator, CHUNK):
-                check_row(self._index, row, self._kinds)
+            for row in islice(self._iterator, most):
+                check_row(self._index, row, kinds)
                 self._index += 1
-                self.rows.append(row)
-                self.on_row()
+                keep(row)
+                if self.on_row is not None:
+                    self.on_row()
                 if monotonic() > until:
                     return
         except Exception as error:  # noqa: BLE001 (the caller's own, whatever it is: it goes on with `take()`)
@@ -94,7 +96,8 @@ class _ChunkReader:
 
     def take(self) -> list[Request]:
         """What has been read, or at the end nothing; an error comes after the rows before it."""
-        rows = [self.rows.popleft() for _ in range(len(self.rows))]
+        take = self.rows.popleft
+        rows = [take() for _ in range(len(self.rows))]
         if not rows and self._failure is not None:
             raise self._failure
         return rows
@@ -108,8 +111,8 @@ class _ListReader:
     def __init__(self, rows: Iterable[Any], kinds: Sequence[type[Request]]) -> None:
         self._reader = _ChunkReader(rows, kinds)
 
-    async def read(self) -> list[Request]:
-        self._reader.advance()
+    async def read(self, most: int = CHUNK) -> list[Request]:
+        self._reader.advance(most)
         return self._reader.take()
 
     async def close(self) -> None:
@@ -124,8 +127,8 @@ class _CallerThreadReader:
     def __init__(self, rows: Iterable[Any], kinds: Sequence[type[Request]]) -> None:
         self._reader = _ChunkReader(rows, kinds)
 
-    async def read(self) -> list[Request]:
-        await loop_thread.run_in_caller_thread(self._reader.advance)
+    async def read(self, most: int = CHUNK) -> list[Request]:
+        await loop_thread.run_in_caller_thread(partial(self._reader.advance, most))
         return self._reader.take()
 
     async def close(self) -> None:
@@ -183,23 +186,21 @@ class _ThreadReader:
 
     def __init__(self, rows: Iterable[Any], kinds: Sequence[type[Request]]) -> None:
         self._reader = _ChunkReader(rows, kinds)
-        self._reader.on_row = self._came
         self._thread = _RowsThread()
         self._loop = asyncio.get_running_loop()
         self._reading: asyncio.Future[None] | None = None
         self._news = asyncio.Event()
-        self._waiting = False
 
-    async def read(self) -> list[Request]:
+    async def read(self, most: int = CHUNK) -> list[Request]:
         while not self._reader.rows and not self._reader.ended:
             if self._reading is not None and self._reading.done():
                 self._reading.result()  # a source may also raise what ends programs
                 self._reading = None
             if self._reading is None:
-                self._reading = self._thread.run(self._reader.advance)
+                self._reading = self._thread.run(partial(self._reader.advance, most))
                 self._reading.add_done_callback(lambda _: self._news.set())
             self._news.clear()
-            self._waiting = True  # before looking for rows: none can come unnoticed
+            self._reader.on_row = self._came  # before looking for rows: none can come unnoticed
             if not self._reader.rows and not self._reading.done():
                 await self._news.wait()
         if self._reading is not None and not self._reading.done():
@@ -210,9 +211,8 @@ class _ThreadReader:
         self._thread.end()
 
     def _came(self) -> None:
-        if self._waiting:
-            self._waiting = False
-            self._loop.call_soon_threadsafe(self._news.set)
+        self._reader.on_row = None
+        self._loop.call_soon_threadsafe(self._news.set)
 
 
 class _AsyncReader:
@@ -225,10 +225,12 @@ class _AsyncReader:
         self._kinds = kinds
         self._walk: asyncio.Task[None] | None = None
         self._chunk: list[Request] = []
+        self._most = CHUNK
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
 
-    async def read(self) -> list[Request]:
+    async def read(self, most: int = CHUNK) -> list[Request]:
+        self._most = most
         if self._walk is None:
             self._walk = asyncio.create_task(self._walk_through())
             self._walk.add_done_callback(lambda _: self._changed.set())
@@ -255,7 +257,7 @@ class _AsyncReader:
                 index += 1
                 self._chunk.append(row)
                 self._changed.set()
-                while len(self._chunk) >= CHUNK:
+                while len(self._chunk) >= self._most:
                     self._room.clear()
                     await self._room.wait()
         finally:

@@ -1,10 +1,12 @@
 """What a run would do, and what became of one: the plan, the planner with its set of seen ids, the report."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Final, Self
 
 from attrs import define, field, frozen
@@ -14,6 +16,8 @@ from gameball.errors import GameballError
 from gameball.models.model import Model
 from gameball.models.shared import Points, add, add_points
 from gameball.settings import RateLimit
+
+_STATE: Final = attrgetter("state")
 
 KEPT: Final = 1000
 """Problems, duplicates and the like that are named one by one; the rest is counted."""
@@ -91,13 +95,17 @@ class BulkReport(Model):
         """Rows that have not ended: a journal can be resumed for them."""
         return self.rows - self.settled
 
-    def count(self, result: RowResult) -> None:
-        """Take a result into account."""
-        setattr(self, result.state, getattr(self, result.state) + 1)
-        if result.value is not None:
-            self.points = add_points(self.points, result.points)
-        if result.error is not None:
-            self.keep(result)
+    def count(self, results: Sequence[RowResult]) -> None:
+        """Take results into account."""
+        for state, count in Counter(map(_STATE, results)).items():
+            setattr(self, state, getattr(self, state) + count)
+        points = self.points
+        for result in results:
+            if result.value is not None:
+                points = add_points(points, result.points)
+            if result.error is not None:
+                self.keep(result)
+        self.points = points
 
     def keep(self, problem: RowResult) -> None:
         """Name a problem, or count it where 1000 are named."""

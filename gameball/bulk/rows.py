@@ -1,6 +1,6 @@
 """What goes into a bulk run, and what comes out: rows and their results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -36,6 +36,13 @@ KINDS: Final[Mapping[type[Request], str]] = {
 }
 """What a row may be, and the call it stands for."""
 
+_CALLS: Final[Mapping[type[Request], Callable[[Any], Operation[Any]]]] = {
+    CashbackRequest: transactions.cashback,
+    RedeemRequest: transactions.redeem,
+    RefundRequest: transactions.refund,
+    ManualRequest: transactions.manual,
+}
+
 
 class RowState(StrEnum):
     """How a row ended."""
@@ -53,7 +60,7 @@ State = RowState
 """The public name that programs know it by as well."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # so that its values are set at once: there is one for every row
 class RowResult(Model):
     """How a row ended.
 
@@ -118,7 +125,7 @@ class Row:
     def operation(self) -> Operation[Any]:
         """The call it stands for, the same one every time."""
         if self._operation is None:
-            self._operation = operation_of(self.timed)
+            self._operation = _CALLS[type(self.request)](self.timed)
         return self._operation
 
     @property
@@ -142,19 +149,6 @@ class Row:
             attempts=self.attempts,
             seconds=0.0 if self.began is None else monotonic() - self.began,
         )
-
-
-def operation_of(request: Request) -> Operation[Any]:
-    """The call that a row stands for."""
-    match request:
-        case CashbackRequest():
-            return transactions.cashback(request)
-        case RedeemRequest():
-            return transactions.redeem(request)
-        case RefundRequest():
-            return transactions.refund(request)
-        case _:
-            return transactions.manual(request)
 
 
 def check_row(index: int, row: object, kinds: Sequence[type[Request]]) -> None:

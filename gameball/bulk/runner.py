@@ -26,9 +26,6 @@ from gameball.core.retry import Budget
 from gameball.errors import BulkStoppedError, JournalError
 from gameball.settings import LONGEST
 
-TOGETHER: Final = 0.03
-"""Seconds that results wait for others while workers have enough to do: one commit does for many."""
-
 MOST_AHEAD: Final = 6
 """The most rows that have been claimed and wait for a worker, for each that can be in flight."""
 
@@ -87,13 +84,13 @@ class Runner:
         self._tokens: Tokens = []
         self._ready: deque[Row] = deque()
         self._ended: list[RowResult | Row] = []
-        self._in_flight = sender.at_once * sender.most
-        """The most rows that can be."""
-        self._ahead = sender.most
+        self._most = sender.most
+        """Rows that a worker takes at a time."""
+        self._ahead, self._low = self._most, 0
         """How many more to have claimed: enough to last until the next commit is over, and not many more, for whoever
-        resumes a run that was killed must look them all up."""
-        self._sending = self._flying = 0
-        """Groups and rows on their way."""
+        resumes a run that was killed must look them all up. And how few that are left bring it about at once."""
+        self._sending = 0
+        """Workers that have rows on their way."""
         self._idle: deque[asyncio.Future[None]] = deque()
         self._committing = False
         self._due: asyncio.TimerHandle | None = None
@@ -209,13 +206,13 @@ class Runner:
                     yield results
                 elif self._done:
                     break
-                if self._flying or not results:  # else nothing would set the event
+                if self._sending or not results:  # else nothing would set the event
                     await self._news.wait()
             if results := await self._release():
                 yield results
         except GeneratorExit:
             self.leave()
-            while self._flying and not self._overdue:
+            while self._sending and not self._overdue:
                 self._news.clear()
                 await self._news.wait()
             raise
@@ -248,10 +245,11 @@ class Runner:
             self._due = None
         ended, self._ended = self._ended, []
         results = [one for one in ended if isinstance(one, RowResult)]
-        retried = [one for one in ended if isinstance(one, Row)]
+        retried = [one for one in ended if isinstance(one, Row)] if len(results) < len(ended) else []
         if ended:
-            ahead = max(len(ended) * 3 // 2, self._ahead // 2, self._sender.most)
-            self._ahead = min(ahead, MOST_AHEAD * self._in_flight)
+            ahead = max(len(ended) * 3 // 2, self._ahead // 2, self._most)
+            self._ahead = min(ahead, MOST_AHEAD * self._sender.at_once * self._most)
+            self._low = self._ahead // 4
         wanted = self._wanted
         self._committing = True
         try:
@@ -282,7 +280,8 @@ class Runner:
     @property
     def _wanted(self) -> int:
         """How many more rows to claim: so many that no worker waits for the next commit."""
-        return 0 if self._stopping else self._in_flight + self._ahead - self._flying - len(self._ready)
+        resting = self._sender.at_once - self._sending
+        return 0 if self._stopping else resting * self._most + self._ahead - len(self._ready)
 
     @property
     def _stopping(self) -> bool:
@@ -297,7 +296,7 @@ class Runner:
     def _done(self) -> bool:
         if self._overdue:
             return True
-        if self._flying or self._ended:
+        if self._sending or self._ended:
             return False
         return self._stopping or (not self._ready and self._queue.empty)
 
@@ -312,8 +311,8 @@ class Runner:
                 await rest
                 continue
             self._sending += 1
-            self._flying += len(rows)
-            self.tally.begin(rows)
+            if self.tally.elsewhere:
+                self.tally.begin(rows)
             began = monotonic()
             for row in rows:
                 row.began = row.began or began
@@ -326,19 +325,19 @@ class Runner:
                 raise
             except Exception as error:
                 self._breaker.give_up(error)
-                self._news.set()
                 raise
             finally:
                 self._sending -= 1
-                self._flying -= len(rows)
                 self._breaker.rows_ended()
             self._ended.extend(ends)  # the list as it is now: it changes hands while rows are on their way
-            self._announce()
+            if self._due is None or len(self._ready) <= self._low:
+                self._announce()
 
     def _take(self) -> Sequence[Row]:
-        ready, most = self._ready, self._sender.most
-        enough = len(ready) >= most or (self._dry and ready)
-        if not enough or self._stopping or self._broken or not self._breaker.admits(self._sending):
+        ready, most = self._ready, self._most
+        if len(ready) < most and not (self._dry and ready):
+            return ()
+        if self._leave_by is not None or not self._breaker.admits(self._sending):
             return ()
         return [ready.popleft()] if most == 1 else [ready.popleft() for _ in range(min(most, len(ready)))]
 
@@ -346,10 +345,10 @@ class Runner:
         """Rows have ended: wake the loop at once when the run is to end or workers would run dry, else with others."""
         if self._committing:
             return  # the loop looks once more when it has committed
-        if self._stopping or len(self._ready) <= self._ahead // 4:
+        if self._stopping or len(self._ready) <= self._low:
             self._news.set()
         elif self._due is None:
-            self._due = asyncio.get_running_loop().call_later(TOGETHER, self._news.set)
+            self._due = asyncio.get_running_loop().call_later(self._queue.gathering, self._news.set)
 
     def _wake_workers(self) -> None:
         for _ in range(min(len(self._ready), len(self._idle))):

@@ -19,6 +19,8 @@ from gameball.errors import (
     UnexpectedAnswerError,
 )
 
+_APPLIED, _ALREADY_APPLIED = RowState.APPLIED, RowState.ALREADY_APPLIED  # Python 3.11 takes long to find them
+
 MOST_TRIES: Final = 10
 """How often a row may come back unsent, without an outage, until that counts as its end."""
 
@@ -70,8 +72,7 @@ class CallSender:
             else:
                 row.attempts += delivered.attempts
                 earlier = delivered.settled_by == "duplicate" and not row.in_doubt
-                state = RowState.ALREADY_APPLIED if earlier else RowState.APPLIED
-                ends.append(row.ended(state, value=delivered.value))
+                ends.append(row.ended(_ALREADY_APPLIED if earlier else _APPLIED, value=delivered.value))
         return ends
 
 

@@ -20,11 +20,12 @@ class Tally:
 
     def __init__(self, report: BulkReport, breaker: CircuitBreaker) -> None:
         self.exchanges = 0
+        self.elsewhere = True
+        """Whether all that was answered was answered as servers do that are not the API."""
         self.report = report
         self._breaker = breaker
-        self._elsewhere = True
         self._unanswered = 0
-        """Writes on their way; those that were cancelled on it stay counted."""
+        """Writes on their way, as long as all is elsewhere; those that were cancelled on it stay counted."""
         self._pauses, self._paused = report.pauses, report.paused
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock() - report.seconds
@@ -32,23 +33,21 @@ class Tally:
     @property
     def unheard(self) -> bool:
         """Whether every write, and whatever else was sent, was answered as servers do that are not the API."""
-        return self._elsewhere and self._unanswered == 0
+        return self.elsewhere and self._unanswered == 0
 
     def begin(self, rows: Sequence[Row]) -> None:
         """Count the writes that these rows begin with: one for each kind that has not been sent yet."""
-        if len(rows) == 1:
-            self._unanswered += not rows[0].in_doubt
-        else:
-            self._unanswered += len({type(row.request) for row in rows if not row.in_doubt})
+        self._unanswered += len({type(row.request) for row in rows if not row.in_doubt})
 
     def note(self, operation: str, result: Response | Failure) -> None:
         """Count an exchange that has ended."""
         self._breaker.note(operation, result)
         self.exchanges += 1
-        self._elsewhere = self._elsewhere and isinstance(result, Response) and result.status in ABSENT
+        if self.elsewhere:
+            self.elsewhere = isinstance(result, Response) and result.status in ABSENT
+            self._unanswered -= operation not in READS
         if operation not in READS:
             self.report.sent += 1
-            self._unanswered -= 1
         elif operation == LOOK_UP:
             self.report.looked_up += 1
 

@@ -42,7 +42,7 @@ def test_a_report_adds_points_exactly(context: Context) -> None:
     report = BulkReport()
     with localcontext(context):
         for points in (123456, Decimal("7890.5"), Decimal("0.125"), -1):
-            report.count(rewarded(points))
+            report.count([rewarded(points)])
 
     assert str(report.points) == "131345.625"
 
@@ -50,7 +50,7 @@ def test_a_report_adds_points_exactly(context: Context) -> None:
 def test_points_stay_whole_as_long_as_all_are() -> None:
     report = BulkReport()
     for _ in range(3):
-        report.count(rewarded(7))
+        report.count([rewarded(7)])
 
     assert (report.points, type(report.points)) == (21, int)
 
