@@ -125,7 +125,8 @@ class Row:
     def operation(self) -> Operation[Any]:
         """The call it stands for, the same one every time."""
         if self._operation is None:
-            self._operation = _CALLS[type(self.request)](self.timed)
+            request: Any = self.timed
+            self._operation = _CALLS[type(request)](request)
         return self._operation
 
     @property

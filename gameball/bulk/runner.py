@@ -303,6 +303,7 @@ class Runner:
     # The workers.
 
     async def _work(self) -> None:
+        ready, breaker, tally, send_rows = self._ready, self._breaker, self.tally, self._sender.send_rows
         while True:
             rows = self._take()
             if not rows:
@@ -311,26 +312,26 @@ class Runner:
                 await rest
                 continue
             self._sending += 1
-            if self.tally.elsewhere:
-                self.tally.begin(rows)
+            if tally.elsewhere:
+                tally.begin(rows)
             began = monotonic()
             for row in rows:
                 row.began = row.began or began
             try:
-                ends = await self._sender.send_rows(rows)
+                ends = await send_rows(rows)
             except asyncio.CancelledError:
                 for row in rows:
                     row.in_doubt = True
                 self._ended.extend(rows)
                 raise
             except Exception as error:
-                self._breaker.give_up(error)
+                breaker.give_up(error)
                 raise
             finally:
                 self._sending -= 1
-                self._breaker.rows_ended()
+                breaker.rows_ended()
             self._ended.extend(ends)  # the list as it is now: it changes hands while rows are on their way
-            if self._due is None or len(self._ready) <= self._low:
+            if self._due is None or len(ready) <= self._low:
                 self._announce()
 
     def _take(self) -> Sequence[Row]:

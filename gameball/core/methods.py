@@ -134,30 +134,22 @@ class _Endpoint(_Method, Generic[T, P]):  # in this order: jedi counts no ParamS
 
 
 class Items(Generic[T]):
-    """Single items of what an async generator yields in chunks, for either loop; leaving it early closes the generator.
-
-    A plain loop hops to the loop thread once per chunk.
-    """
+    """Single items of what an async generator yields in chunks, for either loop."""
 
     def __init__(self, chunks: AsyncGenerator[Sequence[T], None]) -> None:
-        self._chunks = chunks
+        self.chunks = chunks
 
-    async def __aiter__(self) -> AsyncGenerator[T, None]:
-        async with aclosing(self._chunks) as chunks:
-            async for chunk in chunks:
-                for item in chunk:
-                    yield item
+    if TYPE_CHECKING:
 
-    def __iter__(self) -> Iterator[T]:
-        try:
-            while (chunk := loop_thread.run(lambda: anext(self._chunks, None))) is not None:
-                yield from chunk
-        finally:
-            loop_thread.close(self._chunks)
+        def __aiter__(self) -> AsyncIterator[T]: ...
+        def __iter__(self) -> Iterator[T]: ...
 
 
 def paginated(function: Callable[Concatenate[Any, P], Items[T]]) -> "_Paginated[T, P]":
-    """Decorates a method that gives Items; it is called when the first one is asked for."""
+    """Decorates a method that gives Items; it is called when the first one is asked for.
+
+    Leaving the loop early closes the generator. A plain loop hops to the loop thread once per chunk.
+    """
     return _Paginated(function)
 
 
@@ -176,9 +168,11 @@ class _Paginated(_Method, Generic[T, P]):
         function, bound = self._function, () if instance is None else (instance,)
 
         async def iterate(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            async with aclosing(aiter(function(*bound, *args, **kwargs))) as items:
-                async for item in items:
-                    yield item
+            items: Items[Any] = function(*bound, *args, **kwargs)
+            async with aclosing(items.chunks) as chunks:
+                async for chunk in chunks:
+                    for item in chunk:
+                        yield item
 
         return self._presented(iterate, instance, GenericAlias(AsyncIterator, self._of))
 
@@ -186,7 +180,12 @@ class _Paginated(_Method, Generic[T, P]):
         function = self._function
 
         def iterate(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            yield from function(instance, *args, **kwargs)
+            items: Items[Any] = function(instance, *args, **kwargs)
+            try:
+                while (chunk := loop_thread.run(lambda: anext(items.chunks, None))) is not None:
+                    yield from chunk
+            finally:
+                loop_thread.close(items.chunks)
 
         return self._presented(iterate, instance, GenericAlias(Iterator, self._of))
 
