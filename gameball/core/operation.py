@@ -127,8 +127,10 @@ class Operation(Generic[T]):
 
         Nothing is checked again: neither the names, which are attributes', nor a path, which comes of `path()`.
         """
+        values = vars(self).copy()
+        values.update(given)
         call: Operation[T] = object.__new__(type(self))
-        object.__setattr__(call, "__dict__", {**vars(self), **given})
+        object.__setattr__(call, "__dict__", values)
         return call
 
     @property

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, partial, update_wrapper
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar, cast
 
 from attrs import NOTHING, Attribute, fields
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Rule: TypeAlias = "Callable[[Any, Attribute[Any], Any], None]"
@@ -45,10 +46,28 @@ def surely_taken(test: str) -> Callable[[R], R]:
 
 def checked(kind: type[T]) -> type[T]:
     """Decorates a frozen attrs class of keyword-only fields: they are checked in one pass."""
+    parameters, lines, names = _checks(kind)
+    made = compiled([f"def made(self, *, {parameters}):", *lines], names)
+    setattr(kind, "__init__", update_wrapper(made, kind.__init__))  # noqa: B010 (for type checkers it is attrs' own)
+    return kind
+
+
+def maker(kind: Callable[P, T]) -> Callable[P, T]:
+    """A function that does what calling the `checked` class does, and takes three quarters of the time.
+
+    A class hands its arguments on to `__init__` in a dict.
+    """
+    parameters, lines, names = _checks(kind)
+    names["blank"] = partial(object.__new__, cast("Any", kind))
+    return compiled([f"def made(*, {parameters}):", "    self = blank()", *lines, "    return self"], names)
+
+
+def _checks(kind: Any) -> tuple[str, list[str], dict[str, Any]]:
+    """The parameters of an attrs class, the lines that check them and fill `self`, and what those name."""
     names = dict(_KNOWN)
     parameters: list[str] = []
     lines: list[str] = []
-    for number, a in enumerate(fields(cast("Any", kind))):
+    for number, a in enumerate(fields(kind)):
         names[f"set_{number}"], names[f"check_{number}"] = getattr(kind, a.name).__set__, partial(_check, a)
         # attrs' own `optional` has the rule for what is given.
         tests = [test.format(a.name)] if (test := _TESTS.get(getattr(a.validator, "validator", a.validator))) else []
@@ -65,9 +84,7 @@ def checked(kind: type[T]) -> type[T]:
         ]
     if hasattr(kind, "__attrs_post_init__"):
         lines.append("    self.__attrs_post_init__()")
-    made = compiled([f"def made(self, *, {', '.join(parameters)}):", *lines], names)
-    setattr(kind, "__init__", update_wrapper(made, kind.__init__))  # noqa: B010 (for type checkers it is attrs' own)
-    return kind
+    return ", ".join(parameters), lines, names
 
 
 def _check(attribute: "Attribute[Any]", instance: object, value: Any) -> Any:

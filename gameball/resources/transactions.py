@@ -14,6 +14,7 @@ from gameball.core.methods import Items, Managed, Mode, context_manager, endpoin
 from gameball.core.operation import Operation, Reconciliation, Replay, path
 from gameball.core.timestamps import restamped, stamped
 from gameball.errors import HoldNotFoundError, UnexpectedAnswerError
+from gameball.models.generated import maker
 from gameball.models.shared import KeyedRequest, Merchant, Number, check_whole
 from gameball.models.transactions import (
     PAGE_ROWS,
@@ -174,7 +175,14 @@ def _keyed(endpoint: Operation[T], request: KeyedRequest, *, fresh: bool) -> Ope
     return endpoint.call(body=stamped(request, fresh=fresh), transaction_id=request.transaction_id, restamp=restamp)
 
 
-# --- the methods
+# --- the methods; what a method makes of its arguments is a request of its own
+
+
+_cashback_request: Final = maker(CashbackRequest)
+_redeem_request: Final = maker(RedeemRequest)
+_refund_request: Final = maker(RefundRequest)
+_hold_request: Final = maker(HoldRequest)
+_manual_request: Final = maker(ManualRequest)
 
 
 class Transactions(Resource[Mode]):
@@ -218,7 +226,7 @@ class Transactions(Resource[Mode]):
         """
         return await self._send(
             cashback(
-                CashbackRequest(
+                _cashback_request(
                     player_unique_id=player_unique_id,
                     transaction_id=transaction_id,
                     amount=amount,
@@ -269,7 +277,7 @@ class Transactions(Resource[Mode]):
         """
         return await self._send(
             redeem(
-                RedeemRequest(
+                _redeem_request(
                     player_unique_id=player_unique_id,
                     transaction_id=transaction_id,
                     redeemed_amount=redeemed_amount,
@@ -322,7 +330,7 @@ class Transactions(Resource[Mode]):
         """
         return await self._send(
             refund(
-                RefundRequest(
+                _refund_request(
                     player_unique_id=player_unique_id,
                     transaction_id=transaction_id,
                     original_transaction_id=original_transaction_id,
@@ -368,7 +376,7 @@ class Transactions(Resource[Mode]):
         """
         return await self._send(
             hold(
-                HoldRequest(
+                _hold_request(
                     player_unique_id=player_unique_id,
                     amount=amount,
                     hold_points=hold_points,
@@ -425,7 +433,7 @@ class Transactions(Resource[Mode]):
         """
         return Managed(
             self._hold(
-                HoldRequest(
+                _hold_request(
                     player_unique_id=player_unique_id,
                     amount=amount,
                     hold_points=hold_points,
@@ -484,7 +492,7 @@ class Transactions(Resource[Mode]):
         """
         return await self._send(
             manual(
-                ManualRequest(
+                _manual_request(
                     player_unique_id=player_unique_id,
                     transaction_id=transaction_id,
                     username=username,
