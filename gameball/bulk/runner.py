@@ -348,7 +348,7 @@ class Runner:
             return  # the loop looks once more when it has committed
         if self._stopping or len(self._ready) <= self._low:
             self._news.set()
-        elif self._due is None:
+        else:
             self._due = asyncio.get_running_loop().call_later(self._queue.gathering, self._news.set)
 
     def _wake_workers(self) -> None:

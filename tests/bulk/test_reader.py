@@ -3,12 +3,12 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
 from gameball import CashbackRequest
-from gameball.bulk.reader import Reader, reader_of
+from gameball.bulk.reader import CHUNK, Reader, reader_of
 from gameball.core.methods import Async
 from tests.support.bulk_api import pay, pays
 
@@ -34,6 +34,28 @@ async def test_an_end_of_reading_that_finds_all_rows_taken_is_not_the_end_of_the
     await rows.close()
 
     assert [[row.transaction_id for row in chunk] for chunk in (first, second, end)] == [["t0"], ["t1"], []]
+
+
+async def test_as_many_rows_are_read_as_are_asked_for() -> None:
+    rows = reader_of(list(pays(1000)), Async, (CashbackRequest,))
+    assert [len(await rows.read(700)), len(await rows.read()), len(await rows.read(700))] == [700, CHUNK, 44]
+    await rows.close()
+
+
+async def test_an_async_source_is_walked_no_further_than_is_asked_for() -> None:
+    walked = 0
+
+    async def source() -> AsyncIterator[CashbackRequest]:
+        nonlocal walked
+        for row in pays(10_000):
+            walked += 1
+            yield row
+
+    rows = reader_of(source(), Async, (CashbackRequest,))
+    counts = [(len(await rows.read(most)), walked) for most in (300, 400)]
+    await rows.close()
+
+    assert counts == [(300, 300), (400, 700)]
 
 
 async def read_all(rows: Reader) -> int:
