@@ -30,6 +30,10 @@ class UncleanConnectionError(aiohttp.ClientConnectionError):
     """Unread bytes are on a connection: they would pass for the response to the next request."""
 
 
+class UnusableSessionError(Exception):
+    """The user's session cannot send here; says why."""
+
+
 DISTRUST: Final = 30.0
 """Seconds for which no connection is kept after one broke that had been: its server may close after each response."""
 
@@ -264,23 +268,21 @@ class LoopSessions:
         self._closer = self._close_with_the_loop()
         await anext(self._closer)
 
-    @property
-    def obstacle(self) -> str | None:
-        """Why the user's session cannot send here; None where it can.
-
-        aiohttp finds out by itself, but late: on another loop a kept connection has been written to by then.
-        """
-        if self.user_session is None:
-            return None
-        if self.user_session.closed:
-            return "the session that was passed is closed"
-        if getattr(self.user_session, "_loop", self.loop) is not self.loop:  # the public name of it is deprecated
-            return "the session that was passed belongs to another event loop"
-        return None
-
     def session(self, signature: Signature, *, fresh: bool) -> aiohttp.ClientSession:
-        """The session that signs so; `fresh`: on a connection that no request has used before."""
-        return self.user_session or self._sessions[signature, fresh]
+        """The session that signs so; `fresh`: on a connection that no request has used before.
+
+        Raises:
+            UnusableSessionError: It is the user's, and cannot send here. aiohttp finds out by itself, but late: on
+                another loop a kept connection has been written to by then.
+        """
+        session = self.user_session
+        if session is None:
+            return self._sessions[signature, fresh]
+        if session.closed:
+            raise UnusableSessionError("the session that was passed is closed")
+        if getattr(session, "_loop", self.loop) is not self.loop:  # the public name of it is deprecated
+            raise UnusableSessionError("the session that was passed belongs to another event loop")
+        return session
 
     async def _close_with_the_loop(self) -> AsyncGenerator[None]:
         """Close the sessions when the loop ends.

@@ -28,7 +28,14 @@ from yarl import URL
 from gameball.core.http import Failure, Fault, Request, Response
 from gameball.core.loop_thread import running_loop
 from gameball.core.operation import Signature
-from gameball.core.sessions import LoopSessions, Slots, TimeLimit, UncleanConnectionError, UsedConnections
+from gameball.core.sessions import (
+    LoopSessions,
+    Slots,
+    TimeLimit,
+    UncleanConnectionError,
+    UnusableSessionError,
+    UsedConnections,
+)
 from gameball.errors import printable
 from gameball.models.shared import refuse
 from gameball.settings import Credentials, Secret, Timeouts
@@ -98,8 +105,6 @@ class Transport:
                 try:
                     # The wait for a free connection counts against the whole call only.
                     limit.expire_at(min(deadline, loop.time() + timeouts.attempt))
-                    if (obstacle := sessions.obstacle) is not None:
-                        return Failure(fault=Fault.UNUSABLE, sent=False, reason=obstacle)
                     response = await sessions.session(request.signature, fresh=request.fresh).request(
                         request.method,
                         _url(self.base_url, request.target),
@@ -130,7 +135,8 @@ class Transport:
                 sessions.used.distrust()
             fault, reason = self._explain(error, expired=limit.expired, sent=tracker.started)
         finally:
-            tracker.cancel()
+            if body is not None:
+                body.cancelled = True
         # Past the except block, so that neither an exception of aiohttp's nor its frames, which hold keys, are in ours.
         if cancelled is not None:
             raise asyncio.CancelledError(*cancelled)
@@ -187,6 +193,8 @@ class Transport:
 
     def _explain_unusable(self, error: Exception) -> str:
         """What is wrong where no network is to blame; the debug log has its type, its place and its own words."""
+        if isinstance(error, UnusableSessionError):
+            return str(error)
         place = traceback.extract_tb(error.__traceback__)[-1]
         words = self._credentials.redact(str(error))
         if self.proxy is not None and "@" in self.proxy.reveal():
@@ -266,7 +274,7 @@ class _Body(Payload):
     """
 
     started = False
-    _cancelled = False
+    cancelled = False
     _asked_for = False
     """Whether aiohttp has made a request of it, for which it asks for the size."""
 
@@ -291,10 +299,6 @@ class _Body(Payload):
         """
         return self._asked_for and not self.started
 
-    def cancel(self) -> None:
-        """Let it not be written any more."""
-        self._cancelled = True
-
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self._value.decode(encoding, errors)
 
@@ -305,7 +309,7 @@ class _Body(Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if self._cancelled or self.started:
+        if self.cancelled or self.started:
             raise aiohttp.ClientConnectionError("cancelled before it was sent, or sent before")
         transport = getattr(writer, "transport", None)
         if transport is None or transport.is_closing():
@@ -368,11 +372,6 @@ class _SendTracker:
         if self._body is not None:
             return self._body.answered_early
         return self._request is not None and not self.started
-
-    def cancel(self) -> None:
-        """Let the body not be written any more."""
-        if self._body is not None:
-            self._body.cancel()
 
 
 class _StaleConnectionError(Exception):

@@ -429,6 +429,21 @@ async def test_a_write_is_these_bytes_on_the_wire(line: Line, server: Server) ->
     assert seen.body == b'{"amount":99.98}'
 
 
+@EACH_METHOD
+@pytest.mark.parametrize("headers", [{}, {"lang": "ar", "User-Agent": "mine"}, {"Host": "shop.example"}])
+async def test_a_session_of_our_own_writes_what_aiohttps_usual_requests_would(
+    line: Line, server: Server, request_: Request, headers: dict[str, str]
+) -> None:
+    request = evolve(request_, headers=headers)
+    await line.to(server)(request)
+    async with aiohttp.ClientSession() as session:
+        usual = Transport(server.base_url, KEYS, Timeouts(), 1, session=session)
+        await usual.exchange(request, asyncio.get_running_loop().time() + 5)
+
+    ours, theirs = server.requests
+    assert (ours.head, ours.body) == (theirs.head, theirs.body)
+
+
 async def test_a_read_has_no_body_and_keeps_its_query_as_it_was_escaped(line: Line, server: Server) -> None:
     await line.to(server)(GET)
     (seen,) = server.requests
@@ -657,12 +672,13 @@ async def test_a_body_notes_that_it_is_written_and_is_not_written_once_it_is_can
     assert body.started
     assert pen.written == [b'{"amount":99.98}']
     assert body.decode() == '{"amount":99.98}'
+    assert await body.as_bytes() == b'{"amount":99.98}'
     with pytest.raises(aiohttp.ClientConnectionError):
         await body.write(pen)  # a second time
     assert pen.written == [b'{"amount":99.98}']
 
     late = _Body(b"{}")
-    late.cancel()
+    late.cancelled = True
     with pytest.raises(aiohttp.ClientConnectionError):
         await late.write(pen)
     assert not late.started

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from gameball import UNSET, CashbackRequest, InvalidRequestError, Merchant, RedeemRequest
 from gameball.models.clients import ClientRequest, ClientUpdate
-from gameball.models.generated import copier
+from gameball.models.generated import copier, maker
 from gameball.models.shared import Branch, KeyedRequest, Number, PlayerRequest
 from gameball.models.transactions import (
     CouponRequest,
@@ -89,6 +89,14 @@ def test_any_values_are_taken_or_refused_as_the_rules_of_the_fields_say(kind: ty
     names = st.sets(st.sampled_from([a.name for a in attrs.fields(kind)]), min_size=1, max_size=3)
     values = {**SOUND[kind], **{name: data.draw(VALUES, name) for name in sorted(data.draw(names))}}
     assert made(kind.__init__, kind, values) == made(kind.__init__.__wrapped__, kind, values)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, values in SOUND.items() if "player_unique_id" in values])
+def test_a_maker_makes_what_the_class_makes_and_refuses_the_same(kind: type[Any]) -> None:
+    make = maker(kind)
+    assert make(**SOUND[kind]) == kind(**SOUND[kind])
+    with pytest.raises(InvalidRequestError, match=r"^player_unique_id must not be empty$"):
+        make(**{**SOUND[kind], "player_unique_id": " "})
 
 
 @pytest.mark.parametrize("kind", SOUND)
