@@ -61,14 +61,16 @@ TABLES: Final = (
     SELECT number, kind, transaction_id, player, request, coalesce(status, 'pending') AS status, transaction_time,
         batch, points, gameball_transaction_id, error
     FROM requests LEFT JOIN (
-        SELECT state.value ->> 0 AS number, state.value ->> 1 AS status, state.value ->> 2 AS transaction_time,
+        SELECT CAST(state.value ->> 0 AS INTEGER) AS number, state.value ->> 1 AS status,
+            state.value ->> 2 AS transaction_time,
             state.value ->> 3 AS batch, state.value ->> 4 AS points, state.value ->> 5 AS gameball_transaction_id,
             state.value ->> 6 AS error, max(commits.number)
         FROM commits, json_each(commits.states) AS state GROUP BY 1
     ) USING (number)
     """,
 )
-"""The view is for whoever looks into a journal with other tools; `states` has a faster one."""
+"""The view is for whoever looks into a journal with other tools; `states` has a faster one. An index is made for it on
+the fly, if numbers are numbers."""
 
 BY_ID: Final = "CREATE UNIQUE INDEX requests_by_id ON requests (kind, transaction_id)"
 BY_PLAYER: Final = "CREATE INDEX requests_by_player ON requests (player, number)"

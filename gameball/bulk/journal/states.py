@@ -23,7 +23,6 @@ TABLES: Final = (
         error TEXT
     )
     """,
-    "CREATE INDEX temp.states_of_problems ON states (number) WHERE status IN ('rejected', 'needs_review')",
     """
     CREATE TEMP VIEW problems AS
     SELECT number, kind, request, status, error FROM states JOIN main.requests USING (number)
@@ -38,6 +37,8 @@ TABLES: Final = (
 )
 """They last as long as the connection, in a file of its own where they are large."""
 
+PROBLEMS: Final = "CREATE INDEX temp.states_of_problems ON states (number) WHERE status IN ('rejected', 'needs_review')"
+
 PUT: Final = "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 _read: Final = msgspec.json.Decoder(list[State]).decode
@@ -47,5 +48,15 @@ def read_states(database: sqlite3.Connection) -> None:
     """Read the state of each row that has one, in a transaction."""
     for table in TABLES:
         database.execute(table)
+    sending: dict[int, State] = {}
     for (states,) in database.execute("SELECT states FROM commits ORDER BY number"):
-        database.executemany(PUT, _read(states))
+        others: list[State] = []
+        for state in _read(states):
+            if state[1] == "sending":  # most have an end to come, which alone is worth writing
+                sending[state[0]] = state
+            else:
+                sending.pop(state[0], None)
+                others.append(state)
+        database.executemany(PUT, others)
+    database.executemany(PUT, sending.values())
+    database.execute(PROBLEMS)
