@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -518,6 +519,13 @@ async def check_refused(client: AsyncGameball, kept: Path, sentence: str) -> Non
             await client.bulk.resume(kept)
         with pytest.raises(JournalError, match=sentence):
             await client.bulk.run(pays(10), journal=kept)
+
+
+def test_other_tools_find_the_last_state_of_each_row(kept: Path) -> None:
+    spoil_state("rejected", error="'[]'")(kept)
+    with closing(sqlite3.connect(kept)) as database:
+        states = database.execute("SELECT number, transaction_id, status, error FROM rows ORDER BY number").fetchall()
+    assert states == [(n, f"t{n}", "rejected" if n == 3 else "applied", "[]" if n == 3 else None) for n in range(10)]
 
 
 async def test_a_journal_of_another_account_is_refused(api: Api, kept: Path) -> None:
