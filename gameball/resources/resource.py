@@ -1,5 +1,6 @@
 """The base of every resource: its mode, and a way to send what it builds."""
 
+from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 from gameball.core.methods import Async, Mode, ResourceBase, Sync
@@ -17,7 +18,7 @@ class Sends(Protocol):
         """How long to wait where no setting says so."""
         ...
 
-    async def send(self, operation: Operation[T]) -> T:
+    def send(self, operation: Operation[T]) -> Coroutine[Any, Any, T]:
         """Carry it out and give its value."""
         ...
 
