@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar, cast
 
 import anyio
@@ -311,7 +312,7 @@ class Delivery:
 
     def _exchange(self, call: RunningCall[Any], request: Request) -> Coroutine[Any, Any, Response | Failure]:
         """One request of a call, at the rate that the rate limit allows."""
-        call.began = asyncio.get_running_loop().time()
+        call.began = monotonic()
         if self.rate_limiter is None:
             return self.transport.exchange(request, call.deadline, self.timeouts)
         return self._exchange_at_rate(call, request, self.rate_limiter)
@@ -325,7 +326,7 @@ class Delivery:
         except TimeoutError:
             return Failure(fault=Fault.TIME, sent=False, reason="the rate limit left no place in time")
         finally:
-            arrived, call.began = call.began, asyncio.get_running_loop().time()
+            arrived, call.began = call.began, monotonic()
             call.queued = call.began - arrived
         try:
             return await self.transport.exchange(request, call.deadline, self.timeouts)
@@ -342,7 +343,7 @@ class Delivery:
         self, call: RunningCall[Any], operation: Operation[Any], number: int, result: Response | Failure, step: Step
     ) -> None:
         """Report an exchange to the log, the monitor and the observers."""
-        seconds = asyncio.get_running_loop().time() - call.began
+        seconds = monotonic() - call.began
         if logger.isEnabledFor(logging.DEBUG):
             end = result.reason if isinstance(result, Failure) else f"HTTP {result.status}"
             about = printable(f"{operation.name}: exchange {number}: {end}")

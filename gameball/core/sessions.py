@@ -140,7 +140,7 @@ class TimeLimit:
         self.expired = False
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._timer.loop)
         if task is None:
             raise RuntimeError("a time limit needs a task")
         self._task, self._cancelling = task, task.cancelling()
@@ -168,11 +168,13 @@ class SharedTimer:
     """The one timer of a loop's exchanges, set for the next of them to expire: one for each makes all calls dearer.
 
     Attributes:
+        loop: To ask asyncio for it takes a system call.
         due: The time limits that are running, and when each is over.
         next_at: When the timer looks after them next.
     """
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self.due: dict[TimeLimit, float] = {}
         self.next_at = inf
         self._next: asyncio.TimerHandle | None = None
@@ -181,10 +183,10 @@ class SharedTimer:
         """Look then which limits are over."""
         if self._next is not None:
             self._next.cancel()
-        self._next, self.next_at = asyncio.get_running_loop().call_at(when, self._wake), when
+        self._next, self.next_at = self.loop.call_at(when, self._wake), when
 
     def _wake(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self.loop.time()
         for limit in [limit for limit, when in self.due.items() if when <= now]:
             del self.due[limit]
             limit.expire()
