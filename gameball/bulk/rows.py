@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from gameball.core.operation import Operation
 from gameball.errors import GameballError
+from gameball.models.generated import maker
 from gameball.models.model import Model
 from gameball.models.shared import Points, refuse
 from gameball.models.transactions import (
@@ -60,7 +61,7 @@ State = RowState
 """The public name that programs know it by as well."""
 
 
-@frozen(kw_only=True, slots=False)  # so that its values are set at once: there is one for every row
+@frozen(kw_only=True)
 class RowResult(Model):
     """How a row ended.
 
@@ -92,6 +93,9 @@ class RowResult(Model):
                 return points
             case _:
                 return 0
+
+
+_result: Final = maker(RowResult)
 
 
 @define(eq=False)
@@ -141,7 +145,7 @@ class Row:
 
     def ended(self, state: RowState, *, value: Value | None = None, error: GameballError | None = None) -> RowResult:
         """Its result."""
-        return RowResult(
+        return _result(
             index=self.index,
             request=self.request,
             state=state,

@@ -68,7 +68,7 @@ def _checks(kind: Any) -> tuple[str, list[str], dict[str, Any]]:
     parameters: list[str] = []
     lines: list[str] = []
     for number, a in enumerate(fields(kind)):
-        names[f"set_{number}"], names[f"check_{number}"] = getattr(kind, a.name).__set__, partial(_check, a)
+        names[f"set_{number}"] = getattr(kind, a.name).__set__
         # attrs' own `optional` has the rule for what is given.
         tests = [test.format(a.name)] if (test := _TESTS.get(getattr(a.validator, "validator", a.validator))) else []
         if a.default is NOTHING:
@@ -77,11 +77,13 @@ def _checks(kind: Any) -> tuple[str, list[str], dict[str, Any]]:
             parameters.append(f"{a.name}=default_{number}")
             names[f"default_{number}"] = a.default
             tests.insert(0, f"{a.name} is default_{number}")
-        lines += [
-            f"    if not ({' or '.join(tests)}):" if tests else "    if True:",
-            f"        {a.name} = check_{number}(self, {a.name})",
-            f"    set_{number}(self, {a.name})",
-        ]
+        if a.converter is not None or a.validator is not None:
+            names[f"check_{number}"] = partial(_check, a)
+            lines += [
+                f"    if not ({' or '.join(tests)}):" if tests else "    if True:",
+                f"        {a.name} = check_{number}(self, {a.name})",
+            ]
+        lines.append(f"    set_{number}(self, {a.name})")
     if hasattr(kind, "__attrs_post_init__"):
         lines.append("    self.__attrs_post_init__()")
     return ", ".join(parameters), lines, names

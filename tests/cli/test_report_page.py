@@ -102,7 +102,7 @@ MORE_ROWS = """
     INSERT INTO commits (states)
     SELECT json_group_array(json_array(n.number, status, NULL, NULL, points, NULL,
         CASE WHEN error IS NULL THEN NULL
-            ELSE json_set(error, '$[1].code', n.number % 90, '$[1].message', '{message}') END))
+            ELSE json_set(error, '$[1].code', n.number % 90, '$[1].message', '{message}') || '' END))
     FROM requests AS n JOIN ended ON ended.number = n.number % 10 WHERE n.number >= 10 GROUP BY n.number / 300;
 """
 
