@@ -159,9 +159,11 @@ def side_by_side(contenders: Sequence[Contender], effort: Effort, *, step: int =
             work(step)
         counts = {name: count or _filling(work, effort.seconds, step) for name, work in works.items()}
         turns: dict[str, list[Turn]] = {name: [] for name in works}
+        order = list(works)
         for _ in range(effort.rounds):
-            for name, work in works.items():
-                turns[name].append(turn(work, counts[name]))
+            for name in order:
+                turns[name].append(turn(works[name], counts[name]))
+            order.reverse()  # else the same ones would always find the processor's caches full of threads
     return Comparison([Measured(name, taken) for name, taken in turns.items()], absent)
 
 
