@@ -58,7 +58,7 @@ def _translate(kind: Any, *, make: Callable[[type], Any], known: dict[type, Any]
             parts.remove(Decimal)
         return reduce(or_, sorted(map(inner, parts), key=lambda part: part is type(None)))
     if get_origin(kind) is tuple:
-        return tuple[inner(get_args(kind)[0]), ...]  # type: ignore[misc]
+        return tuple[inner(get_args(kind)[0]), ...]  # type: ignore[misc]  # made at run time
     if attrs.has(kind):
         if kind not in known:
             known[kind] = make(kind)

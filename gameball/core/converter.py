@@ -135,13 +135,14 @@ _QUICK: Final[Mapping[Any, str]] = {
 
 
 class _Field:
-    """A field of an answer's class, in the words of the functions that are written out for the class.
+    """The source code that reads one field of an answer's class.
 
-    They fill the slots themselves: answers have no rules to check, and an __init__ takes twice as long.
+    It fills the slot itself: answers have no rules to check, and an __init__ takes twice as long.
     """
 
     def __init__(self, number: int, kind: Any, a: "attrs.Attribute[Any]", names: dict[str, Any]) -> None:
-        self.key, of, self.needed = spelling(a.name), _without_none(a.type), a.default is attrs.NOTHING
+        self.name, self.key = a.name, spelling(a.name)
+        of, self.needed = _without_none(a.type), a.default is attrs.NOTHING
         # For text an empty string is a value, but it is no id of anything.
         self.nothing = (None,) if of is str and not self.needed else (None, "")
         self.given = f"value or value not in {self.nothing!r}"
@@ -196,21 +197,17 @@ def _reader(kind: Any) -> Callable[[Any, Any], Any]:
 def _exact_loader(kind: Any) -> Callable[[bytes], Any]:
     """What reads a body with nothing but the keys of this attrs class, as nearly all have: it takes half the time.
 
-    It raises, one way or another, where `_reader` has to look closer.
+    It raises where the body may have to be read more tolerantly, which is left to `_reader`.
     """
     fields, names = _fields(kind)
-    struct = msgspec.defstruct(kind.__name__, [(f.key, Any, None) for f in fields], forbid_unknown_fields=True)
+    named, keys = [(f.name, Any, None) for f in fields], {f.name: f.key for f in fields}
+    struct = msgspec.defstruct(kind.__name__, named, rename=keys, forbid_unknown_fields=True)
     names["decode"] = msgspec.json.Decoder(struct, float_hook=Decimal).decode
     lines = ["def made(body):", "    data, answer = decode(body), blank()"]
     for f in fields:
         otherwise = "raise UnreadableError" if f.needed or f.fill_empty else f.fill_default
-        lines += [
-            f"    value = data.{f.key}",
-            f"    if {f.given}:",
-            f"        {f.fill}",
-            "    else:",
-            f"        {otherwise}",
-        ]
+        lines += [f"    value = data.{f.name}", f"    if {f.given}:", f"        {f.fill}"]
+        lines += ["    else:", f"        {otherwise}"]
     return compiled([*lines, "    return answer"], names)
 
 

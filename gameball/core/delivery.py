@@ -191,7 +191,7 @@ class Delivery:
         return RunningCall(operation, codec.encode(operation, self.headers), deadline)
 
     async def _observed(self, call: RunningCall[T], step: Step) -> T:
-        """Carry the call out before the eyes of observers."""
+        """Carry the call out, and report its start and its end to the observers."""
         seen = Call.of(call.operation)
         tokens = self.observers.started(seen)
         outcome: Outcome = "unknown"

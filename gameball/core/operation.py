@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum, StrEnum
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 from attrs import Attribute, define, field, frozen
@@ -87,6 +87,17 @@ def _below_the_base(_: object, attribute: "Attribute[str]", value: str) -> None:
         raise refuse(attribute.name, "must start with / and hold neither query nor fragment")
 
 
+class OfOneCall(TypedDict, total=False):
+    """What one call of an endpoint has of its own; see `Operation`."""
+
+    path: str
+    query: Any
+    body: Any
+    headers: Mapping[str, str]
+    transaction_id: str
+    restamp: "Callable[[Operation[Any]], Operation[Any]] | None"
+
+
 @frozen(kw_only=True, slots=False)  # so that `call()` can copy its values at once
 class Operation(Generic[T]):
     """One call to the API. `T` is what it gives back.
@@ -122,10 +133,10 @@ class Operation(Generic[T]):
     not_found_means_done: bool = False
     check: str = field(default="", repr=False)
 
-    def call(self, **given: Any) -> "Operation[T]":
+    def call(self, **given: Unpack[OfOneCall]) -> "Operation[T]":
         """One call of the endpoint that this operation stands for: the same, with what this call alone has.
 
-        Nothing is checked again: neither the names, which are attributes', nor a path, which comes of `path()`.
+        Nothing is checked at run time; a path comes from `path()`.
         """
         values = vars(self).copy()
         values.update(given)

@@ -26,9 +26,9 @@ class RunningCall(Generic[T]):
     """The last answer that said something."""
     settled_by: SettledBy = "answer"
     began: float = 0.0
-    """When its last exchange began, after the rate limit left it a place."""
+    """When its last exchange began, after the wait for the rate limit; on the monotonic clock."""
     queued: float = 0.0
-    """How many seconds that took."""
+    """Seconds of that wait."""
 
     @property
     def sends(self) -> int:

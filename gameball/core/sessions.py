@@ -110,9 +110,9 @@ class CleanConnector(aiohttp.TCPConnector):
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request of a session that has all headers there are to send: they are taken over as they stand.
+    """A request that takes its session's headers over as they stand; they include aiohttp's defaults.
 
-    aiohttp would add each by itself, and then look for those of its own.
+    aiohttp would add each by itself, and then look for its defaults.
     """
 
     def update_headers(self, headers: Any) -> None:
@@ -125,6 +125,12 @@ class _Request(aiohttp.ClientRequest):
 
     def update_auto_headers(self, skip_auto_headers: Any) -> None:
         """Add none."""
+
+
+def _with_defaults(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Headers of a session, with aiohttp's defaults for those that are not among them."""
+    defaults = aiohttp.ClientRequest.DEFAULT_HEADERS
+    return {**headers, **{name: value for name, value in defaults.items() if name not in headers}}
 
 
 class TimeLimit:
@@ -168,7 +174,7 @@ class SharedTimer:
     """The one timer of a loop's exchanges, set for the next of them to expire: one for each makes all calls dearer.
 
     Attributes:
-        loop: To ask asyncio for it takes a system call.
+        loop: The loop, kept because asking asyncio for it is a system call on Python 3.11.
         due: The time limits that are running, and when each is over.
         next_at: When the timer looks after them next.
     """
@@ -260,7 +266,7 @@ class LoopSessions:
                 connector=connector,
                 connector_owner=False,
                 request_class=_Request,
-                headers=own,
+                headers=_with_defaults(own or {}),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )

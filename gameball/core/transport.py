@@ -236,7 +236,7 @@ def _headers(signature: Signature, keys: Credentials) -> Mapping[str, str]:
     headers = {name: secret.reveal() for name, secret in signing.items() if secret is not None}
     if signature in (Signature.PARTNER, Signature.ALL) and keys.partner_token is not None:
         headers["Authorization"] = f"Bearer {keys.partner_token.reveal()}"
-    return {**aiohttp.ClientRequest.DEFAULT_HEADERS, **headers, "Accept": "application/json", "User-Agent": USER_AGENT}
+    return {**headers, "Accept": "application/json", "User-Agent": USER_AGENT}
 
 
 def _explain_proxy(error: aiohttp.ClientResponseError) -> tuple[Fault, str]:
@@ -263,7 +263,7 @@ _NOT_REPEATED: Final = frozenset({"POST", "PATCH"})
 """Methods that aiohttp sends once, as they are not idempotent."""
 
 
-_OF_JSON: Final = CIMultiDict({"Content-Type": "application/json"})
+_JSON_HEADERS: Final = CIMultiDict({"Content-Type": "application/json"})
 
 
 class _Body(Payload):
@@ -284,7 +284,7 @@ class _Body(Payload):
 
     @property
     def headers(self) -> CIMultiDict[str]:
-        return _OF_JSON
+        return _JSON_HEADERS
 
     @property
     def size(self) -> int:

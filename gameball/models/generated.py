@@ -53,9 +53,9 @@ def checked(kind: type[T]) -> type[T]:
 
 
 def maker(kind: Callable[P, T]) -> Callable[P, T]:
-    """A function that does what calling the `checked` class does, and takes three quarters of the time.
+    """A function that makes values of a frozen attrs class as calling it does, in three quarters of the time.
 
-    A class hands its arguments on to `__init__` in a dict.
+    A class hands its arguments on to `__init__` in a dict. The fields are keyword-only, and checked as by `checked`.
     """
     parameters, lines, names = _checks(kind)
     names["blank"] = partial(object.__new__, cast("Any", kind))

@@ -1008,3 +1008,11 @@ def test_a_model_goes_out_as_its_fields_would_one_by_one(name: str, data: st.Dat
     sent = write(value)
     assert write([value]) == b"[" + sent + b"]"
     assert json.dumps(json.loads(sent, parse_float=str)) == json.dumps(plainly(value)), "the order of keys included"
+
+
+def test_a_key_that_is_a_word_of_python_s_is_read_like_any_other() -> None:
+    @attrs.frozen(kw_only=True)
+    class Span:
+        from_date: str
+
+    assert load(b'{"from": "2026-01-01"}', Span) == Span(from_date="2026-01-01")

@@ -441,7 +441,16 @@ async def test_a_session_of_our_own_writes_what_aiohttps_usual_requests_would(
         await usual.exchange(request, asyncio.get_running_loop().time() + 5)
 
     ours, theirs = server.requests
-    assert (ours.head, ours.body) == (theirs.head, theirs.body)
+    assert (ours.line, ours.headers, ours.body) == (theirs.line, theirs.headers, theirs.body)
+    assert next(iter(ours.headers)) == "Host"
+
+
+async def test_a_session_of_the_users_keeps_its_own_defaults(server: Server) -> None:
+    async with aiohttp.ClientSession(headers={"Accept-Encoding": "identity"}, auto_decompress=False) as session:
+        transport = Transport(server.base_url, KEYS, Timeouts(), 1, session=session)
+        await transport.exchange(POST, asyncio.get_running_loop().time() + 5)
+
+    assert server.requests[0].headers["Accept-Encoding"] == "identity"
 
 
 async def test_a_read_has_no_body_and_keeps_its_query_as_it_was_escaped(line: Line, server: Server) -> None:
